@@ -1,0 +1,52 @@
+# Each target is a line or two into a real tool. `make help` lists them.
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := .venv/bin
+export OMP_NUM_THREADS := 1
+export PYTHONHASHSEED := 0
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book serve test check labs solutions results bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] <= (3, 13))' 2>/dev/null \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed, $$($(PYTHON) --version 2>&1) was found: install one and say make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "The venv module is missing: on Debian and Ubuntu, sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r requirements.txt
+	@touch $@
+
+setup: .venv/ready  ## make .venv and install requirements.txt
+
+book: setup  ## execute and build the book, strictly; print its first page
+	$(BIN)/jupyter-book build . -n -W --keep-going --quiet
+
+serve: book  ## build the book and open it on a local server
+	$(BIN)/python -m webbrowser -t http://localhost:8000 >/dev/null; $(BIN)/python -m http.server -d _build/html -b localhost 8000
+
+test: setup  ## the whole test suite (the quick part alone: pytest)
+	$(BIN)/pytest -m "not check" -n auto --dist loadfile
+
+check: setup  ## everything: tests, benchmarks, a second cold build, every page in every browser setting
+	$(BIN)/pytest -m "" -n auto --dist loadfile
+	$(MAKE) bench
+
+labs: setup  ## make labs/ from solutions/
+	$(BIN)/nbgrader generate_assignment '*' --force --no-db --quiet
+
+solutions: setup  ## execute the solution notebooks again and normalise them
+	$(BIN)/python solutions/make.py
+
+results: setup  ## run every long experiment again and store its results
+	for file in experiments/*.py; do $(BIN)/python $$file || exit 1; done
+
+bench: setup  ## measure speed and size against their bars
+	status=0; for file in benchmarks/*.py; do $(BIN)/python $$file || status=1; done; exit $$status
+
+clean:  ## remove what was built, not .venv
+	rm -rf _build

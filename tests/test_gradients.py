@@ -1,0 +1,76 @@
+import pytest
+import torch
+
+from rnncourse import gradients
+from rnncourse.cells import RNN
+
+
+def test_the_gradient_at_each_step_is_a_product_of_jacobians():
+    cell, x, v = RNN(3, 4).double(), torch.randn(6, 1, 3).double(), torch.randn(4).double()
+    h, delta = gradients.through_time(cell, x, lambda h: (h[-1] @ v).sum())
+    J = gradients.jacobian(cell.W_hh.detach(), h[:, 0])  # (T, H, H)
+    for t in range(6):
+        P = gradients.products(J[t + 1 :])[-1] if t < 5 else torch.eye(4).double()
+        assert torch.allclose(delta[t, 0], P.T @ v, atol=1e-12)
+
+
+def test_losses_at_every_step_add_up():
+    cell, x = RNN(3, 4).double(), torch.randn(5, 2, 3).double()
+    whole = gradients.through_time(cell, x, lambda h: (h**2).sum())[1]
+    parts = sum(gradients.through_time(cell, x, lambda h, t=t: (h[t] ** 2).sum())[1] for t in range(5))
+    assert torch.allclose(whole, parts, atol=1e-12)
+
+
+def test_steps_after_the_loss_get_no_gradient():
+    norms = gradients.norms(RNN(3, 4), torch.randn(5, 2, 3), lambda h: h[2].sum())
+    assert (norms[:3] > 0).all() and (norms[3:] == 0).all()
+
+
+def test_the_jacobian_against_finite_differences():
+    cell, p, h, eps = RNN(3, 4).double(), torch.randn(1, 4).double(), torch.randn(1, 4).double(), 1e-6
+    numeric = torch.cat([(cell.step(p, h + eps * e)[0] - cell.step(p, h - eps * e)[0]) / (2 * eps) for e in torch.eye(4).double()]).T
+    assert torch.allclose(gradients.jacobian(cell.W_hh, cell.step(p, h)[0])[0], numeric, atol=1e-8)
+
+
+def test_later_steps_stand_on_the_left():
+    A, B = torch.tensor([[0.0, 1], [0, 0]]), torch.tensor([[0.0, 0], [1, 0]])
+    assert torch.equal(gradients.products(torch.stack([A, B]))[-1], B @ A)
+
+
+def test_the_modulus_decides_not_the_largest_eigenvalue():
+    assert gradients.spectral_radius(torch.diag(torch.tensor([-2.0, 0.5]))) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("max_norm", [0.5, 100.0])
+def test_clipping_equals_torch(max_norm):
+    ours, theirs = ([torch.ones(3, requires_grad=True), torch.ones(2, 2, requires_grad=True), torch.ones(1, requires_grad=True)] for _ in "ab")
+    for p, q in zip(ours[:2], theirs[:2]):
+        p.grad = torch.randn_like(p) * 5
+        q.grad = p.grad.clone()
+    assert gradients.clip(ours, max_norm) == pytest.approx(torch.nn.utils.clip_grad_norm_(theirs, max_norm).item())
+    for p, q in zip(ours[:2], theirs[:2]):
+        assert torch.allclose(p.grad, q.grad, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [float("inf"), float("nan")])
+def test_clipping_refuses_a_norm_that_is_not_finite(bad):
+    p = torch.ones(2, requires_grad=True)
+    p.grad = torch.tensor([1.0, bad])
+    with pytest.raises(ValueError, match="gradient norm: expected a finite number"):
+        gradients.clip([p], 1.0)
+
+
+def test_nothing_to_clip_has_norm_zero():
+    assert gradients.clip([torch.ones(2, requires_grad=True)], 1.0) == 0
+
+
+@pytest.mark.parametrize("call, name", [
+    (lambda: gradients.clip([], 0), "max_norm"),
+    (lambda: gradients.jacobian(torch.ones(3, 4), torch.ones(4)), "W_hh"),
+    (lambda: gradients.products(torch.ones(3, 4)), "J"),
+    (lambda: gradients.spectral_radius(torch.ones(3, 4)), "W"),
+    (lambda: gradients.norms(RNN(3, 4), torch.ones(5, 2, 3), lambda h: h[-1]), "loss"),
+])  # fmt: skip
+def test_bad_input_is_named(call, name):
+    with pytest.raises(ValueError, match=f"^{name}: expected .*, got "):
+        call()
