@@ -43,8 +43,8 @@ def _latex(node: ast.AST, course: dict, inside: type | None = None) -> str:
             return f"{FUNCTIONS[name]}({text})"
         case ast.BinOp(left=left, op=op, right=right):
             sign = {ast.Add: " + ", ast.Sub: " - ", ast.Mult: f" {course['times']} ", ast.MatMult: f" {course['product']} "}[type(op)]
-            text = sign.join(_latex(side, course, type(op)) for side in (left, right))
-            looser = isinstance(op, ast.Add | ast.Sub) and inside in (ast.Mult, ast.MatMult)
+            text = sign.join((_latex(left, course, type(op)), _latex(right, course, ast.Mult if isinstance(op, ast.Sub) else type(op))))
+            looser = isinstance(op, ast.Add | ast.Sub) and inside in (ast.Mult, ast.MatMult)  # a - (b - c) needs brackets as a * (b - c) does
             return f"({text})" if looser else text
     raise ValueError(f"notation: no LaTeX for {ast.dump(node)}")
 

@@ -1,0 +1,52 @@
+"""What a tab of the book shows is evaluated here, and compared with the package."""
+
+import sys
+
+import pytest
+import torch
+
+from rnncourse import cells, results
+
+sys.path.append(str(results.root() / "book" / "_ext"))
+import notation
+
+DATA = notation.load()
+FORMS = [(equation, course) for equation, forms in DATA["equations"].items() for course in forms]
+
+
+def cell():
+    one, x_t, h_prev = cells.RNN(3, 4).double(), torch.randn(3).double(), torch.randn(4).double()
+    values = {name: p.detach() for name, p in one.named_parameters()} | {"x_t": x_t, "h_prev": h_prev}
+    return values, one(x_t[None], h_prev[None])[0][0]
+
+
+EXPECTED = {"cell": cell}
+
+
+@pytest.mark.parametrize("equation, course", FORMS)
+def test_every_form_computes_the_same(equation, course):
+    values, expected = EXPECTED[equation]()
+    assert torch.allclose(notation.evaluate(DATA["equations"][equation][course], values), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("equation, course", FORMS)
+def test_every_form_can_be_printed(equation, course):
+    assert " = " in notation.latex(DATA["equations"][equation][course]["form"], DATA["courses"][course])
+
+
+@pytest.mark.parametrize("equation", DATA["equations"])
+def test_every_course_has_a_form_or_a_translation(equation):
+    assert list(DATA["equations"][equation]) == list(DATA["courses"]) == ["guigue", "tp6", "ucl", "sharif"]
+
+
+def test_brackets_stay_where_they_are_needed():
+    course = {"symbols": {"a": "a", "b": "b", "c": "c"}, "times": r"\odot", "product": "", "concat": "[{}, {}]"}
+    assert notation.latex("a = (1 - b) * c", course) == r"a = (1 - b) \odot c"
+    assert notation.latex("a = 1 - b * c", course) == r"a = 1 - b \odot c"
+    assert notation.latex("a = 1 - (b - c)", course) == "a = 1 - (b - c)"
+
+
+def test_a_wrong_form_would_be_seen():
+    values, expected = cell()
+    wrong = {"form": "h_t = tanh(W @ cat(x_t, h_prev) + b)", "where": {"W": "cat(W_hh, W_xh).T"}}
+    assert not torch.allclose(notation.evaluate(wrong, values), expected, atol=1e-3)
