@@ -1,0 +1,242 @@
+"""The whole book, built as `make book` does and opened in a real browser with the network cut."""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from rnncourse.results import root
+
+pytestmark = pytest.mark.slow
+ROOT = root()
+HTML = ROOT / "_build" / "html"
+PAGES = ["index", "recurrence/cell", "gradients/eigenvalues", "bibliography", "../labs/arrive/arrive", "../labs/unfold/unfold"]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+# What the theme causes, and we cannot mend from outside (CONTRIBUTING.md lists it): rule and the start of the element
+THEME = set()
+
+
+def build(folder=ROOT, *arguments, **environment):
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", *arguments]
+    return subprocess.run(command, cwd=folder, text=True, capture_output=True, env=os.environ | environment)
+
+
+@pytest.fixture(scope="session")
+def book():
+    done = build(ROOT, "-n", "-W", "--keep-going")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert f"first page: {HTML / 'index.html'}" in done.stdout
+    return HTML
+
+
+@pytest.fixture(scope="session")
+def server(book):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(Quiet, directory=book)) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://localhost:{httpd.server_port}"
+        httpd.shutdown()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine: apt install chromium")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, book):
+    """Open a page and watch it: what it asks for outside, and what it complains about."""
+    contexts = []
+
+    def go(page, at=book.as_uri(), width=1280, scheme="light", **options):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.outside, tab.complaints = [], []
+        tab.route("**/*", lambda route: route.continue_() if route.request.url.startswith((at, "data:", "blob:"))
+                  else (tab.outside.append(route.request.url), route.abort()))
+        tab.on("console", lambda m: m.type in ("error", "warning") and tab.complaints.append(m.text))
+        tab.on("pageerror", lambda e: tab.complaints.append(str(e)))
+        tab.goto(f"{at}/book/{page}.html" if not page.startswith("/") else at + page)
+        tab.wait_for_timeout(700)
+        return tab
+
+    yield go
+    for context in contexts:
+        context.close()
+
+
+def axe(tab):
+    import axe_core_python
+
+    tab.add_script_tag(path=str(Path(axe_core_python.__file__).with_name("axe.min.js")))
+    found = tab.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    return [(v["id"], node["html"][:90]) for v in found for node in v["nodes"]]
+
+
+def look(visit, page, at, **options):
+    """Everything that holds for every page in every setting."""
+    tab = visit(page, at, **options)
+    assert tab.outside == [] and tab.complaints == []
+    wide = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"{wide} pixels too wide"
+    assert [found for found in axe(tab) if not any(found[0] == rule and found[1].startswith(start) for rule, start in THEME)] == []
+
+
+SETTINGS = [(place, scheme, width) for place in ("disk", "server") for scheme in ("light", "dark") for width in (1280, 390)]
+
+
+@pytest.mark.parametrize("place, scheme, width", SETTINGS)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_works_offline_and_for_everybody(visit, server, book, page, place, scheme, width):
+    look(visit, page, server if place == "server" else book.as_uri(), scheme=scheme, width=width)
+
+
+@pytest.mark.parametrize("page", ["index", "recurrence/cell", "gradients/eigenvalues"])
+def test_a_slider_moves_by_keyboard(visit, page):
+    tab = visit(page)
+    for demo in tab.query_selector_all(".demo"):
+        tab.evaluate("d => { for (let p = d.closest('details'); p; p = p.parentElement.closest('details')) p.open = true; }", demo)
+        before = demo.query_selector(".demo-stage").inner_html()
+        slider = demo.query_selector("input")
+        slider.focus()
+        tab.keyboard.press("End" if slider.input_value() == "0" else "Home")
+        assert demo.query_selector(".demo-stage").inner_html() != before
+    assert tab.query_selector(".demo")
+
+
+def test_without_javascript_a_first_frame_and_every_fold_can_be_read(visit):
+    tab = visit("gradients/eigenvalues", java_script_enabled=False)
+    assert tab.locator(".demo-stage svg").first.is_visible()
+    assert tab.locator("noscript").first.is_visible() and not tab.locator(".demo-controls").first.is_visible()
+    assert all(fold.get_attribute("open") is not None for fold in tab.query_selector_all("details.fold"))
+
+
+def test_a_fold_is_closed_opens_by_link_by_switch_and_in_print(visit):
+    tab = visit("gradients/eigenvalues")
+    is_open = "[...document.querySelectorAll('details.fold')].map(f => f.open)"
+    assert not any(tab.evaluate(is_open))
+    tab.evaluate("document.querySelector('details.fold p').id = 'inside'; location.hash = '#inside'")
+    tab.wait_for_timeout(100)
+    assert tab.evaluate(is_open)[0]
+    tab.click(".open-all")
+    assert all(tab.evaluate(is_open))
+    tab.click(".open-all")
+    assert not any(tab.evaluate(is_open))
+    tab.pdf()  # prints
+    assert not any(tab.evaluate(is_open))
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert all(tab.evaluate(is_open))
+
+
+@pytest.mark.parametrize("place", ["disk", "server"])
+def test_search_finds_a_word_without_a_network(visit, server, book, place):
+    tab = visit("/search.html?q=unfold", server if place == "server" else book.as_uri())
+    tab.wait_for_selector("#search-results li a", timeout=5000)
+    assert tab.outside == [] and tab.complaints == []
+
+
+def test_the_notation_tabs_of_a_page_move_together_and_follow_the_address(visit):
+    tab = visit("recurrence/cell")
+    tab.goto(tab.url + "?course=ucl")
+    tab.wait_for_timeout(500)
+    assert tab.locator(".sd-tab-set label", has_text="UCL").first.evaluate("l => document.getElementById(l.htmlFor).checked")
+
+
+def test_a_self_check_answers_in_the_page(visit):
+    tab = visit("recurrence/cell")
+    choice = tab.locator(".selfcheck details").first
+    choice.scroll_into_view_if_needed()
+    choice.locator("summary").click()
+    assert choice.locator("p").first.is_visible()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_weighs_little(book, page):
+    text = (book / "book" / f"{page}.html").resolve().read_bytes()
+    demos = b"".join(re.findall(rb'<div class="demo".*?</noscript></div>', text, re.S))
+    import gzip
+
+    assert len(demos) <= 1_500_000 and len(gzip.compress(demos)) <= 200_000
+
+
+@pytest.mark.parametrize("lab", ["arrive", "unfold"])
+def test_a_lab_can_be_taken_from_its_page(visit, book, lab):
+    tab = visit(f"../labs/{lab}/{lab}")
+    target = tab.locator("a.lab-download").first.get_attribute("href")
+    assert (book / "labs" / lab / target).resolve().exists()
+
+
+# --- a small book of its own, to see what a change re-executes ---
+
+PAGE = "---\nfile_format: mystnb\nkernelspec: {{name: python3, display_name: Python 3, language: python}}\n---\n# {}\n\n```{{code-cell}} python\n{}\n```\n"
+
+
+@pytest.fixture
+def small(tmp_path):
+    shutil.copytree(ROOT / "rnncourse", tmp_path / "rnncourse", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("_ext", "_static", "notation.yml", "references.bib"):
+        source, target = ROOT / "book" / name, tmp_path / "book" / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    for name in ("_config.yml", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: book/plots\n- file: book/alone\n")
+    (tmp_path / "book" / "index.md").write_text("# First\n")
+    (tmp_path / "book" / "plots.md").write_text(PAGE.format("Plots", "from rnncourse import plots"))
+    (tmp_path / "book" / "alone.md").write_text(PAGE.format("Alone", "print('alone')"))
+
+    def run(*arguments):
+        done = build(tmp_path, *arguments, PYTHONPATH=str(tmp_path))
+        return done, set(re.findall(r"executed \d of \d: book/(\w+)\.md", done.stdout))
+
+    return tmp_path, run
+
+
+def test_a_change_re_executes_what_depends_on_it_and_nothing_else(small):
+    folder, run = small
+    assert run()[1] == {"plots", "alone"}
+    assert run()[1] == set()
+    cells = folder / "rnncourse" / "cells.py"
+    cells.write_text("# a comment\n" + cells.read_text())
+    assert run()[1] == set()
+    cells.write_text(cells.read_text() + "\nNEW = 1\n")
+    assert run()[1] == {"plots"}
+    (folder / "requirements.txt").write_text("torch==0\n")
+    assert run()[1] == {"plots", "alone"}
+
+
+def test_a_page_that_fails_is_named_and_fails_again(small):
+    folder, run = small
+    (folder / "book" / "alone.md").write_text(PAGE.format("Alone", "1 / 0"))
+    for _ in "ab":
+        done, _ = run("-n", "-W", "--keep-going")
+        assert done.returncode != 0
+        assert f"first page: {folder / '_build' / 'html' / 'index.html'}" in done.stdout
+        assert "pages that failed: book/alone" in done.stdout
+        assert (folder / "_build" / "html" / "book" / "plots.html").exists()
+
+
+def test_a_warning_on_stderr_fails_a_strict_build(small):
+    folder, run = small
+    (folder / "book" / "alone.md").write_text(PAGE.format("Alone", "import warnings; warnings.warn('look')"))
+    assert run("-n", "-W", "--keep-going")[0].returncode != 0
