@@ -27,7 +27,8 @@ book: setup  ## execute and build the book, strictly; print its first page
 	$(BIN)/jupyter-book build . -n -W --keep-going --quiet
 
 serve: book  ## build the book and open it on a local server
-	$(BIN)/python -m webbrowser -t http://localhost:8000 >/dev/null; $(BIN)/python -m http.server -d _build/html -b localhost 8000
+	$(BIN)/python -c 'import time, webbrowser; time.sleep(1); webbrowser.open("http://localhost:8000")' >/dev/null 2>&1 &
+	$(BIN)/python -m http.server -d _build/html -b localhost 8000
 
 test: setup  ## the whole test suite (the quick part alone: pytest)
 	$(BIN)/pytest -m "not check" -n auto --dist loadfile

@@ -1,6 +1,7 @@
 """The whole book, built as `make book` does and opened in a real browser with the network cut."""
 
 import functools
+import gzip
 import http.server
 import os
 import re
@@ -110,6 +111,24 @@ def test_a_page_works_offline_and_for_everybody(visit, server, book, page, place
     look(visit, page, server if place == "server" else book.as_uri(), scheme=scheme, width=width)
 
 
+@pytest.mark.check
+@pytest.mark.parametrize("place, scheme, width", SETTINGS)
+def test_every_page_does(visit, server, book, place, scheme, width):
+    for page in sorted([*book.glob("book/**/*.html"), *book.glob("labs/**/*.html")]):
+        look(visit, f"/{page.relative_to(book).as_posix()}", server if place == "server" else book.as_uri(), scheme=scheme, width=width)
+
+
+@pytest.mark.check
+def test_two_cold_builds_are_the_same(tmp_path):
+    pages = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        assert build(ROOT, "-n", "-W", "--keep-going", "--path-output", str(folder)).returncode == 0
+        html = folder / "_build" / "html"
+        pages.append({p.relative_to(html): p.read_bytes() for p in html.rglob("*.html")})
+    assert pages[0].keys() == pages[1].keys()
+    assert [name for name in pages[0] if pages[0][name] != pages[1][name]] == []
+
+
 @pytest.mark.parametrize("page", ["index", "recurrence/cell", "gradients/eigenvalues"])
 def test_a_slider_moves_by_keyboard(visit, page):
     tab = visit(page)
@@ -173,8 +192,6 @@ def test_a_self_check_answers_in_the_page(visit):
 def test_a_page_weighs_little(book, page):
     text = (book / "book" / f"{page}.html").resolve().read_bytes()
     demos = b"".join(re.findall(rb'<div class="demo".*?</noscript></div>', text, re.S))
-    import gzip
-
     assert len(demos) <= 1_500_000 and len(gzip.compress(demos)) <= 200_000
 
 

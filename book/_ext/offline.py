@@ -6,6 +6,7 @@ What breaks without each mend, and which test notices, is listed in CONTRIBUTING
 import importlib.util
 import re
 import shutil
+from itertools import count
 from pathlib import Path
 
 # What MathJax 3 can ask for at run time with tex-chtml.js; the wheel holds eight times as much.
@@ -17,7 +18,10 @@ MENDS = (
     (re.compile(r'(<summary) aria-label="[^"]*"'), r"\1"),
     (re.compile(r'(<button[^>]*search-button-field[^>]*?) aria-label="[^"]*"'), r"\1"),
     (re.compile(r'<div id="pst-primary-sidebar"'), '<div role="region" aria-label="Site" id="pst-primary-sidebar"'),
+    (re.compile(r' id="(?:exercise|solution)-content"'), ""),  # the same id for every exercise of a page
+    (re.compile(r' role="doc-biblioentry"| role="list"(?= class="citation-list")'), ""),  # a role without its parts
 )
+MARGIN = re.compile(r'<aside class="margin sidebar"')
 
 
 def copy_mathjax(static: Path) -> None:
@@ -53,6 +57,8 @@ def finish(app, exception) -> None:
         text = new = page.read_text("utf8")
         for pattern, replacement in MENDS:
             new = pattern.sub(replacement, new)
+        notes = count(1)
+        new = MARGIN.sub(lambda tag: f'{tag[0]} aria-label="Margin note {next(notes)}"', new)
         if new != text:
             page.write_text(new, "utf8")
     for file in [*out.glob("_static/**/*.map"), *out.glob("_static/scripts/fontawesome.js*")]:

@@ -25,6 +25,16 @@ document.addEventListener("DOMContentLoaded", () => {
     document.querySelector("article h1")?.after(button);
   }
 
+  // an equation wider than a phone scrolls: also by keyboard
+  const scrollable = () => {
+    for (const m of document.querySelectorAll("mjx-container[display=true]")) {
+      if (m.scrollWidth > m.clientWidth) m.tabIndex = 0;
+      else m.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("load", () => window.MathJax?.startup?.promise?.then(scrollable));
+  addEventListener("resize", scrollable);
+
   let before = new Map();
   addEventListener("beforeprint", () => {
     before = new Map([...document.querySelectorAll("article details")].map((d) => [d, d.open]));

@@ -1,0 +1,28 @@
+"""The lower bounds of pyproject.toml, each installed as it stands: what an Intel Mac can get, on the student's path."""
+
+import os
+import subprocess
+import sys
+import tomllib
+import venv
+
+import pytest
+
+from rnncourse.results import root
+
+PATH = ["test_cells.py", "test_unfold.py", "test_gradients.py", "test_plots_and_demos.py", "test_checks.py", "test_corpora.py", "test_lab_unfold.py"]
+
+
+@pytest.mark.slow
+@pytest.mark.check
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the oldest versions have wheels for the oldest Python alone")
+def test_the_students_path_runs_at_every_lower_bound(tmp_path):
+    wanted = tomllib.loads((root() / "pyproject.toml").read_text())["project"]["dependencies"]
+    lowest = [line.replace(">=", "==") for line in wanted]
+    assert all("==" in line for line in lowest)
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    pins = [line for line in (root() / "requirements.txt").read_text().split() if line.startswith(("pytest==", "hypothesis=="))]
+    subprocess.run([python, "-m", "pip", "install", "-q", *lowest, *pins], check=True)
+    command = [python, "-m", "pytest", "-W", "ignore::DeprecationWarning", "-p", "no:cacheprovider", *(root() / "tests" / name for name in PATH)]
+    subprocess.run(command, check=True, cwd=root(), env=os.environ | {"PYTHONPATH": str(root())})
