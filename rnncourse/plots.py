@@ -24,9 +24,10 @@ STYLE = {
     "grid.color": INK, "grid.alpha": 0.2, "axes.grid": True, "axes.axisbelow": True, "lines.linewidth": 2,
     "axes.spines.top": False, "axes.spines.right": False, "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
     "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
-    "legend.frameon": False, "font.size": 10, "axes.titlesize": 11, "svg.fonttype": "none",
+    "legend.frameon": False, "font.sans-serif": ["DejaVu Sans"], "font.size": 10, "axes.titlesize": 11, "svg.fonttype": "none",
 }  # fmt: skip
-_COORDINATES = re.compile(r' (?:d|x|y|x1|y1|x2|y2|cx|cy|points)="[^"]*"')
+_COORDINATES = re.compile(r' (?:d|x|y|x1|y1|x2|y2|cx|cy|points|transform)="[^"]*"')
+_IDLE = re.compile(r""" transform="rotate\(-0 [^"]*"| font-family: [^;"]*;""")  # no turn; and the font is named once, on top
 
 
 def axes(columns: int = 1, width: float = 6.0, height: float = 3.2, **subplots) -> tuple[Figure, list[Axes]]:
@@ -104,10 +105,11 @@ def svg(fig: Figure, alt: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.S)
     short = lambda number: f"{float(number[0]):.1f}".removesuffix(".0")  # noqa: E731
     text = _COORDINATES.sub(lambda attribute: re.sub(r"-?\d+\.\d{2,}", short, attribute[0]), text)
+    text = _IDLE.sub("", text)
     used = set(re.findall(r"#([\w.-]+)", text))
     text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", text)
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").replace(INK, "currentColor")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" font-family="DejaVu Sans, sans-serif" ', 1)
 
 
 def show(fig: Figure, alt: str) -> None:

@@ -20,7 +20,13 @@ def cell():
     return values, one(x_t[None], h_prev[None])[0][0]
 
 
-EXPECTED = {"cell": cell}
+def linear_gradient():
+    one, h, g_next = cells.RNN(3, 4, "identity").double(), torch.randn(1, 4).double().requires_grad_(), torch.randn(4).double()
+    (gradient,) = torch.autograd.grad(one.step(torch.zeros(1, 4).double(), h)[0][0] @ g_next, h)
+    return {"g_next": g_next, "W_hh": one.W_hh.detach()}, gradient[0]
+
+
+EXPECTED = {"cell": cell, "linear-gradient": linear_gradient}
 
 
 @pytest.mark.parametrize("equation, course", FORMS)
