@@ -2,8 +2,9 @@
 
 It is layered; arrows point from user to used, and only downwards (a test keeps them true)::
 
-    checks (names the mistake)   demos (sliders)   hand_in
-    plots    results (stored experiments)    corpora (texts, splits)
+    hand_in (the file to upload)
+    checks (names the mistake)   demos (sliders)
+    plots    results (stored experiments)    corpora (texts, splits)    traces (what an answer does)
     gradients (norms, products of Jacobians, clipping)
     unfold (any cell over (T, B, D); stacks; both directions)
     cells (RNN)
@@ -11,7 +12,37 @@ It is layered; arrows point from user to used, and only downwards (a test keeps 
 Enter at `rnncourse.cells`; ``python -m rnncourse`` says whether this machine is ready.
 """
 
+import re
+
 __version__ = "0.1.0"
+
+
+def numbers(version: str) -> list:
+    """A version as numbers, to be compared: "2.13.0+cpu" -> [2, 13]. What follows a plus sign, and zeros at the end, do not count."""
+    found = [int(n) for n in re.findall(r"\d+", version.split("+")[0])]
+    while found and found[-1] == 0:
+        found.pop()
+    return found
+
+
+def needs(version: str) -> None:
+    """State the version of this package that a lab was written for.
+
+    Parameters
+    ----------
+    version : str
+        Such as "0.1".
+
+    Raises
+    ------
+    RuntimeError
+        If the installed version is older; the message says what to do.
+    """
+    if numbers(__version__) < numbers(version):
+        raise RuntimeError(
+            f"this lab needs rnncourse {version} or newer, and {__version__} is installed in {__path__[0]}. Get the course anew, then in "
+            "its folder: python -m pip install -r requirements-labs.txt; at last restart the kernel of this notebook (menu Kernel)"
+        )
 
 
 def reproducible(seed: int = 0) -> None:
