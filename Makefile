@@ -41,7 +41,7 @@ labs: setup  ## make labs/ from solutions/
 	$(BIN)/nbgrader generate_assignment '*' --force --no-db --quiet
 
 solutions: setup  ## execute the solution notebooks again and normalise them
-	$(BIN)/python solutions/make.py
+	$(BIN)/jupyter nbconvert --config nbgrader_config.py --log-level WARN --execute --inplace solutions/*/*.ipynb
 
 results: setup  ## run every long experiment again and store its results
 	for file in experiments/*.py; do $(BIN)/python $$file || exit 1; done

@@ -85,11 +85,12 @@ def heat(values: torch.Tensor, xlabel: str, ylabel: str, *, label: str, ax: Axes
 
 
 def spectrum(W: torch.Tensor, ax: Axes) -> None:
-    """The eigenvalues of W in the complex plane, with the unit circle: dots inside it fade, dots outside grow."""
+    """The eigenvalues of W in the complex plane, with the unit circle: blue dots in it fade, orange dots outside grow."""
     with plt.rc_context(STYLE):
         ax.add_patch(plt.Circle((0, 0), 1, fill=False, color=COLOURS[5], linestyle="--"))
         eigenvalues = torch.linalg.eigvals(W)
-        for part, colour in ((eigenvalues.abs() <= 1, COLOURS[0]), (eigenvalues.abs() > 1, COLOURS[1])):
+        outside = eigenvalues.abs() > 1 + 1e-6  # the margin: a computed modulus of 1 is rarely exactly 1
+        for part, colour in ((~outside, COLOURS[0]), (outside, COLOURS[1])):
             ax.scatter(eigenvalues[part].real, eigenvalues[part].imag, color=colour, s=18, zorder=3)
         ax.set(xlabel="real part", ylabel="imaginary part", aspect="equal")
 

@@ -50,6 +50,7 @@ def execute(path: str, notebook):
 def refresh(app, env, added, changed, removed) -> list[str]:
     """Before pages are read: fill the cache; say which unchanged pages must be read again."""
     folder = Path(env.mystnb_config.execution_cache_path)
+    folder.mkdir(parents=True, exist_ok=True)
     cache = get_cache(str(folder))
     store = folder / "fingerprints.json"
     old = json.loads(store.read_text()) if store.exists() else {}

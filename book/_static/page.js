@@ -15,7 +15,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "open-all";
-    const label = () => { button.textContent = folds.every((f) => f.open) ? "Close all answers" : "Open all answers"; };
+    const label = () => { button.textContent = folds.every((f) => f.open) ? "Close all predictions" : "Open all predictions"; };
     button.addEventListener("click", () => {
       const open = !folds.every((f) => f.open);
       for (const fold of folds) fold.open = open;
