@@ -62,6 +62,7 @@ c.GenerateAssignment.preprocessors = [ClearMetadataPreprocessor, *steps]
 # wherever a notebook is run
 c.ExecutePreprocessor.record_timing = False
 c.ExecutePreprocessor.store_widget_state = False
+c.ExecutePreprocessor.coalesce_streams = True  # how printed text arrives in pieces is chance
 c.ExecutePreprocessor.timeout = 600
 c.ExecutePreprocessor.iopub_timeout = 20
 c.ExecutePreprocessor.shutdown_kernel = "immediate"

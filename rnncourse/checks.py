@@ -14,7 +14,7 @@ from itertools import chain, combinations
 import torch
 from torch import Tensor
 
-from .traces import describe, forbidden, is_leaf, lent, trace
+from .traces import describe, forbidden, is_leaf, lent, parts, trace
 
 
 class CheckFailed(AssertionError):
@@ -62,14 +62,16 @@ class Exercise:
         Page and section of the book that treat the subject.
     call : callable
         How a case becomes a call, ``call(answer, *case)``: where the arguments are not plain data, it builds them.
+    returns : tuple of str
+        What the tensors that an answer returns are called: one name, or several in their order. Empty if it returns something else.
     accept : callable
-        Brings the variants that the text allows (another order, a list for a tensor) to one form.
+        Brings the variants that the text allows (another order, a list for a tensor) to one form; given ``returns``, it gets a list.
     forbids : tuple of str
         Dotted names that an answer must not use.
     lends : dict
         Right functions of earlier exercises by name: the answer sees these in place of the student's own.
     axes : str
-        What the axes of the result are called in messages, such as "t b h".
+        What the axes of the result are called in messages, such as "t b h"; of several results, "t b h, b h".
     atol : float
         Values and gradients may differ by so much, and by as much relative to their size.
     """
@@ -81,6 +83,7 @@ class Exercise:
     cases: Callable[[torch.Generator], list[tuple]]
     read: str
     call: Callable = lambda answer, *case: answer(*case)
+    returns: tuple[str, ...] = ()
     accept: Callable = lambda result: result
     forbids: tuple[str, ...] = ()
     lends: dict[str, Callable] = field(default_factory=dict)
@@ -100,12 +103,16 @@ class Exercise:
             raise CheckFailed(f"{self.title}: not yet.\n{self.explain(got, cases, found)}")
         print(f"{self.title}: right{f', {self.points} points' if self.points else ''}")
         if changed := [self.names()[i] for i in got[0]["changed"]]:
-            print(f"(It changes {' and '.join(changed)} in place. Whoever calls it will find them changed: work on a copy where that matters.)")
+            print(f"(It changes {' and '.join(changed)} in place, also for whoever calls it: work on a copy where that matters.)")
 
     def trace(self, answer: Callable, cases: list[tuple]) -> list[dict]:
         """What an answer does with each case, and with the first once more, as plain data; the only part that runs the student's code."""
         with forbidden(self.forbids, self.title, answer), lent(answer, self.lends):
-            return [trace(partial(self.call, answer), case, self.accept) for case in [*cases, *cases[:1]]]
+            return [trace(partial(self.call, answer), case, self.form) for case in [*cases, *cases[:1]]]
+
+    def form(self, result: object) -> object:
+        """What an answer returned, in the one form in which answers are compared."""
+        return self.accept(parts(result, *self.returns) if self.returns else result)
 
     def diagnose(self, got: list[dict], cases: list[tuple]) -> list[Slip] | None:
         """[] for a right answer, the fewest slips that do the same as a wrong one on every case, None when no two of them do."""
@@ -129,7 +136,7 @@ class Exercise:
     def slipped(self, cases: list[tuple], slips: Sequence[Slip] = ()) -> Iterator[dict]:
         """What the right function does with each case, with some slips switched on."""
         known = partial(self.truth, **{slip.switch: True for slip in slips})
-        return (trace(partial(self.call, known), case, self.accept) for case in cases)
+        return (trace(partial(self.call, known), case, self.form) for case in cases)
 
     def names(self) -> list[str]:
         """What the arguments of a case are called."""
@@ -139,34 +146,36 @@ class Exercise:
     def explain(self, got: list[dict], cases: list[tuple], found: list[Slip] | None) -> str:
         """The message for a wrong answer: the slips that are known, and where it parts from the right one."""
         if not self.steady(got):
-            return ("Called twice with the same arguments, it does two different things. Does it keep something between calls (a global list, "
-                    "a default value that is a list), change a global, or draw random numbers?")
+            return ("Called twice with the same arguments, it does two different things. Does it keep something between calls (a global "
+                    "list, a default value that is a list), change a global, or draw random numbers?")
+        if got[0].get("type") == "Forbidden":
+            return got[0]["message"]
         case, mine, right = next((c, m, r) for c, m, r in zip(cases, got, self.slipped(cases)) if not same(m, r, self.atol))
         called = ", ".join(f"{name} {describe(a)}" for name, a in zip(self.names(), case))
         leaves = [name for name, a in zip(self.names(), case) for b in (a if isinstance(a, list) else [a]) if is_leaf(b)]
-        parts = [f"- {slip.says}. Read {slip.read} in the book." for slip in found or ()]
-        parts.append(f"With {called}: {self.difference(mine, right, leaves)}")
-        return "\n".join(parts if found else [*parts, f"Read {self.read} in the book."])
+        named = [f"- {slip.says}. Read {slip.read} in the book." for slip in found or ()]
+        seen = f"With {called}: {self.difference(mine, right, leaves)}"
+        return "\n".join([*named, seen] if found else [seen, f"Read {self.read} in the book."])
 
     def difference(self, got: dict, right: dict, leaves: Sequence[str] = ()) -> str:
-        """How one trace departs from another: error, number of values, shape, first value, or gradient with respect to one of ``leaves``."""
+        """How one trace departs from another: error, number of values, shape, first value, or gradient of one of ``leaves``."""
         if "type" in got:
             line = f"\n  in line {got['line']}: {got['code']}" if got["code"] else ""
-            return got["message"] if got["type"] in ("Forbidden", "Unfit") else f"it raised {got['type']}: {got['message']}{line}"
+            return got["message"] if got["type"] == "Unfit" else f"it raised {got['type']}: {got['message']}{line}"
         if len(got["values"]) != len(right["values"]):
             return f"it returned {len(got['values'])} value{'s' * (len(got['values']) != 1)}, expected {len(right['values'])}."
-        for i, (mine, wanted) in enumerate(zip(got["values"], right["values"]), 1):
-            which = f" (value {i} of {len(right['values'])})" if len(right["values"]) > 1 else ""
+        names = self.returns or [f"value {i + 1}" if len(right["values"]) > 1 else "" for i in range(len(right["values"]))]
+        for name, axes, mine, wanted in zip(names, [*self.axes.split(","), *names], got["values"], right["values"]):
             if mine.shape != wanted.shape:
                 order = ": the same axes in another order" if sorted(mine.shape) == sorted(wanted.shape) else ""
-                return f"it returned shape {tuple(mine.shape)}, expected {tuple(wanted.shape)}{which}{order}."
+                return f"{name or 'it'} has shape {tuple(mine.shape)}, expected {tuple(wanted.shape)}{order}."
             off = ~torch.isclose(mine, wanted, atol=self.atol, rtol=self.atol, equal_nan=True)
             if off.any():
                 at = tuple(off.nonzero()[0].tolist())
-                axes = self.axes.split()
+                axes = axes.split()
                 place = ", ".join(f"{a} = {k}" for a, k in zip(axes, at)) if len(axes) == len(at) else f"index {list(at)}"
-                return (f"{int(off.sum())} of {off.numel()} values differ{which}, first {f'at {place}' if at else 'the number itself'}: "
-                        f"expected {wanted[at]:.4g}, got {mine[at]:.4g}.")
+                return (f"{f'in {name}, ' if name else ''}{int(off.sum())} of {off.numel()} values differ, "
+                        f"first {f'at {place}' if at else 'the number itself'}: expected {wanted[at]:.4g}, got {mine[at] + 0:.4g}.")
         if got["grads"] is None:
             return f"the values are right, but backward() would fail: {got['backward']}"
         for name, mine, wanted in zip(leaves, got["grads"], right["grads"]):

@@ -54,7 +54,7 @@ def trace(answer: Callable, case: tuple, accept: Callable = lambda result: resul
         arguments = [fresh(a) for a in case]
         try:
             values = flat(accept(answer(*arguments)))
-        except Exception as error:  # the student's: whatever it is, it becomes a message
+        except (Exception, SystemExit) as error:  # the student's: whatever it is, it becomes a message
             return caught(error)
         done = {"values": [v.detach() for v in values], "changed": [i for i, a in enumerate(arguments) if not untouched(a, case[i])]}
         weights = torch.Generator().manual_seed(1)
@@ -93,25 +93,25 @@ def flat(result: object) -> list[Tensor]:
 
 
 def parts(result: object, *names: str) -> list[Tensor]:
-    """The tensors that an answer should return, by their names; for an exercise's ``accept``.
+    """The tensors that an answer should return, by their names: a pair for two names, a bare tensor for one.
 
     Raises
     ------
     Unfit
         If it is another number of things, or one of them is not a tensor or an array.
     """
-    wanted = f"expected {' and '.join(names)}"
     if result is None:
-        raise Unfit(f"it returned nothing, {wanted}: is a return missing?")
+        raise Unfit(f"it returned nothing, expected {' and '.join(names)}: is a return missing?")
+    result = [result] if len(names) == 1 else result
     if not isinstance(result, list | tuple) or len(result) != len(names):
-        raise Unfit(f"it returned {kind(result)}, {wanted}")
+        raise Unfit(f"it returned {kind(result)}, expected {' and '.join(names)}")
     for name, value in zip(names, result):
         if not isinstance(value, Tensor | np.ndarray):
             raise Unfit(f"{name} is {kind(value)}, expected a tensor")
     return list(result)
 
 
-def caught(error: Exception) -> dict:
+def caught(error: BaseException) -> dict:
     """An exception as plain data: its type, its message, and the last line of the student's own code."""
     line, code, home, step = None, "", None, error.__traceback__
     while step:
@@ -175,4 +175,4 @@ def kind(a: object) -> str:
     """What an answer returned, in a message."""
     if isinstance(a, Tensor | np.ndarray):
         return f"{'a tensor' if isinstance(a, Tensor) else 'an array'} of shape {tuple(a.shape)}"
-    return f"a {type(a).__name__} of {len(a)}" if isinstance(a, list | tuple) else f"a {type(a).__name__}"
+    return f"a tuple of {len(a)} things" if isinstance(a, tuple) else f"a {type(a).__name__}"

@@ -145,7 +145,7 @@ def test_a_slider_moves_by_keyboard(visit, page):
 def test_without_javascript_a_first_frame_and_every_fold_can_be_read(visit):
     tab = visit("gradients/eigenvalues", java_script_enabled=False)
     assert tab.locator(".demo-stage svg").first.is_visible()
-    assert tab.locator("noscript").first.is_visible() and not tab.locator(".demo-controls").first.is_visible()
+    assert tab.locator("noscript p").first.is_visible() and not tab.locator(".demo-controls").first.is_visible()
     assert all(fold.get_attribute("open") is not None for fold in tab.query_selector_all("details.fold"))
 
 
@@ -240,6 +240,15 @@ def test_a_change_re_executes_what_depends_on_it_and_nothing_else(small):
     assert run()[1] == {"plots"}
     (folder / "requirements.txt").write_text("torch==0\n")
     assert run()[1] == {"plots", "alone"}
+
+
+def test_a_changed_style_reaches_the_pages_without_executing_anything(small):
+    folder, run = small
+    run()
+    style = folder / "book" / "_static" / "book.css"
+    style.write_text(style.read_text() + "\n.new{}\n")
+    assert run()[1] == set()
+    assert ".new{}" in (folder / "_build" / "html" / "_static" / "book.css").read_text()
 
 
 def test_a_page_that_fails_is_named_and_fails_again(small):

@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import time
+import zlib
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
@@ -105,4 +106,7 @@ def report(app, exception) -> None:
 def setup(app):
     app.connect("env-get-outdated", refresh)
     app.connect("build-finished", report, priority=950)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    here = Path(__file__).parent  # a changed extension, script or style is a reason to make every page again
+    files = sorted([*here.glob("*.py"), *here.with_name("_static").iterdir()])
+    version = zlib.crc32(b"".join(file.read_bytes() for file in files))
+    return {"version": "1", "env_version": version, "parallel_read_safe": True, "parallel_write_safe": True}

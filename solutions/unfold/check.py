@@ -3,14 +3,14 @@
 import torch
 
 from rnncourse.checks import Exercise, Slip
-from rnncourse.traces import Unfit, parts
+from rnncourse.traces import Unfit
 
 PAGE = "recurrence/cell.html"
 CELL, LECTURE, UNFOLD = f"{PAGE}#sec-cell", f"{PAGE}#sec-simple-rnn", f"{PAGE}#sec-unfold"
 DIRECTIONS, PADDING, TORCH = f"{PAGE}#sec-directions", f"{PAGE}#sec-padding", f"{PAGE}#sec-torch-rnn"
 CUT = "the graph is cut (torch.tensor, detach, .data, .item, numpy, no_grad): no gradient flows back; compute with the tensors themselves"
-OURS = ("rnncourse.cells.RNN", "rnncourse.unfold.unfold", "rnncourse.unfold.unfold_back", "rnncourse.unfold.both_ways", "rnncourse.unfold.stacked",
-        "rnncourse.unfold.reverse", "rnncourse.unfold.last", "rnncourse.unfold.summary")
+OURS = ("rnncourse.cells.RNN", "rnncourse.unfold.unfold", "rnncourse.unfold.unfold_back", "rnncourse.unfold.both_ways",
+        "rnncourse.unfold.stacked", "rnncourse.unfold.reverse", "rnncourse.unfold.last", "rnncourse.unfold.summary")
 THEIRS = ("torch.nn.RNN", "torch.nn.RNNCell", "torch.nn.LSTM", "torch.nn.LSTMCell", "torch.nn.GRU", "torch.nn.GRUCell", "torch.rnn_tanh",
           "torch.rnn_relu", "torch.rnn_tanh_cell", "torch.rnn_relu_cell")
 PACKED = tuple(f"torch.nn.utils.rnn.{name}" for name in
@@ -31,20 +31,23 @@ def some_lengths(g, T, B, full):
 # ---- Exercise 1
 
 
-def right_step(x_t, h, W_xh, W_hh, b, *, no_tanh=False, sigmoid=False, relu=False, softmax=False, tanh_each=False, bias_after=False, no_bias=False,
+def right_step(x_t, h, W_xh, W_hh, b, *, no_tanh=False, sigmoid=False, relu=False, softmax=False, tanh_each=False, bias_after=False,
+               no_bias=False,
                bias_twice=False, no_past=False, no_input=False, kept=False, columns=False, turned=False, first=False, hh_turned=False,
-               exchanged=False, rows=False, under=False, elementwise=False, cut=False, cut_state=False):
-    """One step, (B, D) and (B, H) -> (B, H); with a switch on, a known wrong one. Five of them raise."""
+               exchanged=False, exchanged_h=False, rows=False, rows_h=False, under=False, elementwise=False, cut=False, cut_state=False):
+    """One step, (B, D) and (B, H) -> (B, H); with a switch on, a known wrong one. Some of them raise."""
     h = h.detach() if cut_state else h
     W_hh = W_hh.T if hh_turned else W_hh
     under and torch.cat([x_t, h])
     first and W_xh @ x_t
     columns and W_xh.T @ x_t
     elementwise and x_t * W_xh
+    exchanged_h and h @ W_xh
     now = 0 * (h @ W_hh) if no_input else x_t @ (W_xh.T if turned else W_hh if exchanged else W_xh)  # (B, H)
     past = 0 * now if no_past else h @ W_hh  # (B, H)
-    if rows:
-        now, past = torch.cat([x_t, h], 1) @ torch.cat([W_hh, W_xh]), 0 * now  # (B, D + H) @ (D + H, H) -> (B, H)
+    if rows or rows_h:
+        xh, W = ([x_t, h], [W_hh, W_xh]) if rows else ([h, x_t], [W_xh, W_hh])
+        now, past = torch.cat(xh, 1) @ torch.cat(W), 0 * now  # (B, D + H) @ (D + H, H) -> (B, H)
     shift = 0 * b if no_bias else 2 * b if bias_twice else b
     squash = (lambda a: a) if no_tanh else torch.sigmoid if sigmoid else torch.relu if relu else torch.tanh
     squash = (lambda a: a.softmax(1)) if softmax else squash
@@ -65,15 +68,20 @@ rnn_step = Exercise(
         Slip("tanh_each", "tanh is taken of the input's part and of the rest; it is taken once, of the whole sum", CELL),
         Slip("bias_after", "the bias is added after the tanh; it belongs to the sum inside", CELL),
         Slip("no_bias", "the bias b is missing from the sum", CELL),
-        Slip("bias_twice", "the bias counts twice (once with each product, perhaps); torch.nn.RNN keeps two, we keep their sum, once", TORCH),
+        Slip("bias_twice", "the bias counts twice (once with each product, perhaps); torch.nn.RNN keeps two, we keep their sum, once",
+             TORCH),
         Slip("no_past", "the old state h has no part in the new one; h @ W_hh belongs to the sum", CELL),
         Slip("no_input", "the input x_t has no part in the new state; x_t @ W_xh belongs to the sum", CELL),
         Slip("kept", "the old state is added to the new one; it enters only through W_hh, inside the tanh", CELL),
-        Slip("columns", "W_xh.T @ x_t is the column form, for one vector; here each row of x_t is a sequence, so the matrix stands on the right", CELL),
+        Slip("columns", "W_xh.T @ x_t is the column form, for one vector; here each row of x_t is a sequence, so the matrix stands on "
+             "the right", CELL),
         Slip("turned", "x_t meets W_xh turned round, (H, D) (F.linear does that too); W_xh is (D, H), so x_t @ W_xh fits as it is", CELL),
         Slip("first", "W_xh stands left of x_t; (B, D) @ (D, H) is x_t @ W_xh", CELL),
         Slip("hh_turned", "h meets W_hh turned round (F.linear does that too); it is square, so no error says so. It is h @ W_hh", CELL),
         Slip("exchanged", "W_xh and W_hh have changed places; W_xh (D, H) reads the input, W_hh (H, H) the old state", CELL),
+        Slip("exchanged_h", "W_xh and W_hh have changed places; W_hh (H, H) reads the old state, W_xh (D, H) the input", CELL),
+        Slip("rows_h", "[h, x] stands side by side but W_xh lies above W_hh; the rows go in the order of the columns: W_hh above W_xh",
+             CELL),
         Slip("rows", "[x, h] stands side by side but W_hh lies above W_xh; the rows go in the order of the columns: W_xh above W_hh", CELL),
         Slip("under", "torch.cat put h under x_t, as if it were more sequences; dim=1 puts them side by side", LECTURE),
         Slip("elementwise", "x_t * W_xh multiplies entry by entry; the matrix product is x_t @ W_xh", CELL),
@@ -83,6 +91,7 @@ rnn_step = Exercise(
     cases=lambda g, sizes=((2, 3, 4), (5, 4, 3)): [  # (B, D, H)
         (torch.randn(B, D, generator=g), torch.randn(B, H, generator=g), *weights(g, D, H)) for B, D, H in sizes],
     read=CELL,
+    returns=("h_t",),
     forbids=THEIRS + OURS,
     axes="b unit",
 )
@@ -115,27 +124,33 @@ def filled(step, x, h0, aliased):
     return torch.stack([h] * len(x)) if aliased else rows
 
 
-def right_unfold(step, x, h0, *, batch_first=False, whole=False, order=False, two_values=False, zeros=False, not_carried=False, backwards=False,
-                 short=False, late=False, kept_start=False, shifted=False, aliased=False, overwritten=False, cut_between=False, listed=False,
-                 catted=False, stacked_b=False, only_h=False, only_last=False, swapped=False, leading=False, first_state=False, start_state=False,
-                 cut=False):
+def right_unfold(step, x, h0, *, batch_first=False, whole=False, order=False, two_values=False, zeros=False, not_carried=False,
+                 backwards=False,
+                 short=False, late=False, kept_start=False, shifted=False, aliased=False, overwritten=False, cut_between=False,
+                 listed=False,
+                 catted=False, stacked_b=False, only_h=False, only_last=False, swapped=False, leading=False, first_state=False,
+                 start_state=False,
+                 cut=False, cut_start=False, cut_last=False):
     """All states and the last one, (T, B, D) -> (T, B, H), (B, H); with a switch on, a known wrong answer. Some of them raise."""
     whole and step(x, h0)
     order and step(h0, x[0])
-    h, out = 0 * h0 if zeros else h0, [h0] * kept_start
+    h0 = h0.detach() if cut_start else h0
+    h, states, out = 0 * h0 if zeros else h0, [], [h0] * kept_start
     for x_t in x.flip(0) if backwards else x[:-1] if short else x[1:] if late else x.transpose(0, 1) if batch_first else x:
-        new = step(x_t, h0 if not_carried else h.detach() if cut_between else h)  # (B, H)
+        new = step(x_t, h0 if not_carried else h.detach() if cut_between and states else h)  # (B, H)
         if two_values:
             new, h = new
             continue
         out.append(h if shifted else new)
+        states.append(new)
         h = new
     if aliased or overwritten:
         out = filled(step, x, h0, aliased)  # (T, B, H)
         h = out[-1]
     if only_last:
         return h
-    last = h0 if start_state else out[0] if first_state else h[None] if leading else h
+    last = h0 if start_state else states[0] if first_state else h.detach() if cut_last else h
+    last = last[None] if leading else last
     out = out if listed else torch.cat([*out]) if catted else torch.stack([*out], 1) if stacked_b else torch.stack([*out])
     if cut:
         out, last = out.detach(), last.detach()
@@ -147,7 +162,8 @@ unfold = Exercise(
     points=3,
     truth=right_unfold,
     slips=(
-        Slip("batch_first", "the loop runs over the second axis, which is the batch; time is the first axis, so x[t] is step t of all sequences", UNFOLD),
+        Slip("batch_first", "the loop runs over the second axis, which is the batch; time is the first axis, so x[t] is step t of all "
+             "sequences", UNFOLD),
         Slip("whole", "step gets all of x at once; it takes one step of all sequences, x[t]", UNFOLD),
         Slip("order", "step gets its arguments in the wrong order; it is step(x_t, h), the input first", UNFOLD),
         Slip("two_values", "step is taken to return two things; here it returns one, the new state (B, H)", UNFOLD),
@@ -159,9 +175,11 @@ unfold = Exercise(
         Slip("kept_start", "h0 stands among the states, so there are T + 1 of them; h[0] is the state after the first step", UNFOLD),
         Slip("shifted", "each state is stored before its step; h[t] is the state after step t has been read", UNFOLD),
         Slip("aliased", "one tensor is overwritten at each step, and h holds it T times; each step makes a new tensor", UNFOLD),
-        Slip("overwritten", "the next step reads its state out of the tensor that is being filled, so backward() fails; keep the state in a "
+        Slip("overwritten", "the next step reads its state out of the tensor that is being filled, so backward() fails; keep the state "
+             "in a "
              "variable of its own, or collect the states in a list", UNFOLD),
-        Slip("cut_between", "the state is detached between the steps, so gradients reach one step back only; carry the state itself", UNFOLD),
+        Slip("cut_between", "the state is detached between the steps, so gradients reach one step back only; carry the state itself",
+             UNFOLD),
         Slip("listed", "h is a Python list; torch.stack makes one tensor (T, B, H) of it", UNFOLD),
         Slip("catted", "torch.cat glues the states along the batch, (T·B, H); torch.stack makes a new axis, (T, B, H)", UNFOLD),
         Slip("stacked_b", "the states are stacked along the second axis, (B, T, H); time comes first, (T, B, H)", UNFOLD),
@@ -172,22 +190,26 @@ unfold = Exercise(
         Slip("first_state", "what is returned as h_T is the state after the first step; it is the one after the last", UNFOLD),
         Slip("start_state", "what is returned as h_T is h0; it is the state after the last step", UNFOLD),
         Slip("cut", CUT, UNFOLD),
+        Slip("cut_start", "no gradient flows back to h0: the graph is cut there (torch.tensor(h0), detach, .data); use h0 itself", UNFOLD),
+        Slip("cut_last", "no gradient flows back through h_T: the graph is cut there (torch.tensor, detach, .data); return the state "
+             "itself", UNFOLD),
     ),
     cases=lambda g, sizes=((5, 3, 2, 4), (4, 2, 5, 3)): [  # (T, B, D, H)
         (torch.randn(T, B, D, generator=g), torch.randn(B, H, generator=g), *weights(g, D, H)) for T, B, D, H in sizes],
     read=UNFOLD,
     call=lambda answer, x, h0, W_xh, W_hh, b: answer(given_step(x, h0, W_xh, W_hh, b), x, h0),
-    accept=lambda result: parts(result, "h", "h_T"),
+    returns=("h", "h_T"),
     forbids=THEIRS + OURS,
     lends={"rnn_step": right_step},
-    axes="t b unit",
+    axes="t b unit, b unit",
 )
 
 
 # ---- Exercise 3
 
 
-def right_shapes(T, B, D, H, num_layers, bidirectional, *, out_b=False, h_n_b=False, one_way=False, layers_only=False, wide=False, no_axis=False,
+def right_shapes(T, B, D, H, num_layers, bidirectional, *, out_b=False, h_n_b=False, one_way=False, layers_only=False, wide=False,
+                 no_axis=False,
                  top=False, every_layer=False, four=False, features=False, all_steps=False, one_step=False, swapped=False):
     """The shapes of out and h_n; with a switch on, a known mistake."""
     ways = 2 if bidirectional else 1
@@ -199,18 +221,26 @@ def right_shapes(T, B, D, H, num_layers, bidirectional, *, out_b=False, h_n_b=Fa
     return (h_n, out) if swapped else (out, h_n)
 
 
+def two_shapes(answer, *case):
+    """The two shapes as tensors, whatever kind of sequence they came as."""
+    result = answer(*case)
+    return tuple(torch.as_tensor(s) if isinstance(s, list | tuple) else s for s in result) if isinstance(result, list | tuple) else result
+
+
 shapes = Exercise(
     title="Exercise 3",
     points=2,
     truth=right_shapes,
     slips=(
         Slip("out_b", "out is taken to have the batch first; without batch_first=True, time comes first", TORCH),
-        Slip("h_n_b", "h_n is taken to have the batch first; its first axis counts layers and directions, even with batch_first=True", TORCH),
+        Slip("h_n_b", "h_n is taken to have the batch first; its first axis counts layers and directions, even with batch_first=True",
+             TORCH),
         Slip("one_way", "out has the width of one direction; a bidirectional network puts both side by side, 2H", TORCH),
         Slip("layers_only", "h_n counts only the layers; each direction of each layer has a last state of its own", TORCH),
         Slip("wide", "the directions widen the last axis of h_n; that is so in out, but h_n keeps them apart on its first axis", TORCH),
         Slip("no_axis", "h_n lacks its first axis; it is there even with one layer and one direction", TORCH),
-        Slip("top", "h_n holds the top layer only; it has the last state of every layer, while it is out that shows the top layer alone", TORCH),
+        Slip("top", "h_n holds the top layer only; it has the last state of every layer, while it is out that shows the top layer "
+             "alone", TORCH),
         Slip("every_layer", "out shows the layers side by side; it shows the top layer alone", TORCH),
         Slip("four", "out has an axis of its own for the directions; both stand side by side on the last axis, 2H", TORCH),
         Slip("features", "the last axis of out has the size of the input, D; a state has H units", TORCH),
@@ -221,20 +251,25 @@ shapes = Exercise(
     cases=lambda g, rows=((1, False), (2, False), (1, True), (3, True)): [
         (*(torch.randperm(9, generator=g)[:4] + 4).tolist(), layers, both) for layers, both in rows],
     read=TORCH,
+    call=two_shapes,
+    returns=("out", "h_n"),
     forbids=THEIRS,
-    axes="axis",
+    axes="axis, axis",
 )
 
 
 # ---- Exercise 4
 
 
-def right_pad(names, *, batch_first=False, from_zero=False, codes=False, in_front=False, ordered=False, cut_short=False, one_more=False, minus=False,
-              full_lengths=False, counts_end=False, only_ids=False, swapped=False, floats=False, lists=False):
+def right_pad(names, *, batch_first=False, from_zero=False, codes=False, in_front=False, ordered=False, cut_short=False, one_more=False,
+              minus=False,
+              full_lengths=False, counts_end=False, only_ids=False, swapped=False, floats=False, lists=False, all_lists=False,
+              ragged=False):
     """Names as ids (T, B) and lengths (B,); with a switch on, a known mistake."""
     names = sorted(names, key=len, reverse=True) if ordered else names
     lengths = [len(name) for name in names]
     T = min(lengths) if cut_short else max(lengths) + one_more
+    ragged and torch.tensor([[ord(letter) - 96 for letter in name] for name in names])
     base = 0 if codes else ord("a") - (0 if from_zero else 1)
     rows = []
     for name in names:
@@ -244,12 +279,14 @@ def right_pad(names, *, batch_first=False, from_zero=False, codes=False, in_fron
     ids = (ids if batch_first else ids.T).to(torch.float32 if floats else torch.int64)  # (T, B)
     lengths = [T] * len(names) if full_lengths else [n + counts_end for n in lengths]
     lengths = lengths if lists else torch.tensor(lengths)  # (B,)
+    if all_lists:
+        return ids.tolist(), [*lengths]
     return ids if only_ids else (lengths, ids) if swapped else (ids, lengths)
 
 
 def whole_numbers(result):
     """Both have to be indices: of any width, but whole."""
-    for name, value in zip(("ids", "lengths"), parts(result, "ids", "lengths")):
+    for name, value in zip(("ids", "lengths"), result):
         if torch.as_tensor(value).is_floating_point():
             raise Unfit(f"{name} are floating-point numbers, expected whole ones")
     return result
@@ -268,40 +305,50 @@ pad = Exercise(
         Slip("ordered", "the names have been sorted; column b belongs to names[b]", PADDING),
         Slip("cut_short", "all names are cut to the shortest (zip does that); T is the length of the longest", PADDING),
         Slip("one_more", "there is one row too many; T is the length of the longest name", PADDING),
+        Slip("ragged", "torch.tensor got names of different lengths, and a tensor has one; fill the shorter ones up first", PADDING),
         Slip("minus", "the padding is -1; it is 0", PADDING),
         Slip("full_lengths", "every length is T; lengths[b] counts the letters of names[b] only", PADDING),
         Slip("counts_end", "the lengths are one too large; lengths[b] is the number of letters of names[b]", PADDING),
         Slip("only_ids", "only the ids are returned; return the pair ids, lengths", PADDING),
         Slip("swapped", "the pair is the wrong way round; it is ids, lengths", PADDING),
         Slip("floats", "indices are whole numbers; torch.zeros makes float32, unless it is told dtype=torch.long", PADDING),
+        Slip("all_lists", "ids and lengths are Python lists; torch.tensor makes a tensor of each", PADDING),
         Slip("lists", "lengths are a Python list; torch.tensor(lengths) makes a tensor of it", PADDING),
     ),
-    cases=lambda g, sizes=((3, 6), (5, 9), (4, 3)), words=tuple(NAMES): [  # (B, longest)
-        ([w for w in (words[i] for i in torch.randperm(len(words), generator=g)) if len(w) < T][: B - 1] + [next(w for w in words if len(w) == T)],)
-        for B, T in sizes],
+    cases=lambda g, sizes=((3, 6), (5, 9), (4, 3)), words=tuple(NAMES): [  # (B, longest); the longest name stands second
+        ([*shorter[:1], next(w for w in words if len(w) == T), *shorter[1 : B - 1]],) for B, T in sizes
+        for shorter in [[w for w in (words[i] for i in torch.randperm(len(words), generator=g)) if len(w) < T]]],
     read=PADDING,
+    returns=("ids", "lengths"),
     accept=whole_numbers,
     forbids=PACKED,
-    axes="t b",
+    axes="t b, b",
 )
 
 
 # ---- Exercise 5
 
 
-def right_classify(h, lengths, W_hy, b_y, *, after_padding=False, one_late=False, one_early=False, first=False, mean_all=False, mean_real=False,
-                   total=False, same_length=False, unpaired=False, axes=False, every_step=False, softmax=False, log_softmax=False, sigmoid=False,
-                   tanh=False, no_bias=False, turned=False, winner=False, cut=False):
+def right_classify(h, lengths, W_hy, b_y, *, after_padding=False, one_late=False, one_early=False, first=False, mean_all=False,
+                   mean_real=False,
+                   total=False, same_length=False, unpaired=False, axes=False, every_step=False, softmax=False, log_softmax=False,
+                   sigmoid=False,
+                   tanh=False, no_bias=False, turned=False, winner=False, axis_b=False, gathered=False, over_batch=False, listed=False,
+                   cut=False,
+                   cut_state=False):
     """Scores of each sequence's last real state, (B, H) -> (B, C); with a switch on, a known mistake."""
     b, mask = torch.arange(len(lengths)), torch.arange(len(h))[:, None] < lengths  # (B,), (T, B)
-    t = 0 * lengths if first else lengths - 1 + int(one_late) - int(one_early)
+    t = 0 * lengths if first else lengths - 2 if one_early else lengths - 1 + int(one_late)
+    axis_b and h[:, t]
+    gathered and h.gather(1, t[:, None, None].expand(-1, 1, h.shape[2]))
     s = h[-1] if after_padding else h[b, t] if axes else h[t] if unpaired else h[lengths[0] - 1] if same_length else h[t, b]  # (B, H)
     s = h.mean(0) if mean_all else s
     if mean_real or total:
         s = (h * mask[..., None]).sum(0) / (lengths[:, None] if mean_real else 1)
-    s = h if every_step else s
+    s = h if every_step else s.detach() if cut_state else s
     y = s @ (W_hy.T if turned else W_hy) + (0 if no_bias else b_y)  # (B, C)
     y = y.softmax(-1) if softmax else y.log_softmax(-1) if log_softmax else y.sigmoid() if sigmoid else y.tanh() if tanh else y
+    y = y.softmax(0) if over_batch else [*y] if listed else y
     return y.argmax(-1) if winner else y.detach() if cut else y
 
 
@@ -311,29 +358,40 @@ classify = Exercise(
     truth=right_classify,
     slips=(
         Slip("after_padding", "h[-1] is the state after the padding; read h[lengths[b] - 1, b], after the last letter", PADDING),
-        Slip("one_late", "the state is read one step too late, at lengths; the last letter is step lengths - 1, since steps count from 0", PADDING),
+        Slip("one_late", "the state is read one step too late, at lengths; the last letter is step lengths - 1, since steps count from "
+             "0", PADDING),
         Slip("one_early", "the state is read one step too early; the last letter is step lengths - 1", PADDING),
         Slip("first", "the state after the first letter is read; it is the one after the last letter", PADDING),
         Slip("mean_all", "the states are averaged over time, padding included; read the one after the last letter", PADDING),
         Slip("mean_real", "the states are averaged over the letters; read the one after the last letter", PADDING),
         Slip("total", "the states are summed over the letters; read the one after the last letter", PADDING),
         Slip("same_length", "all names are read where the first one ends; each has its own lengths[b]", PADDING),
-        Slip("unpaired", "h[lengths - 1] takes whole rows of the batch, (B, B, H); the batch needs an index too: h[lengths - 1, torch.arange(B)]", PADDING),
+        Slip("unpaired", "h[lengths - 1] takes whole rows of the batch, (B, B, H); the batch needs an index too: h[lengths - 1, "
+             "torch.arange(B)]", PADDING),
         Slip("axes", "the indices stand on the wrong axes; h is (T, B, H), so time comes first: h[lengths - 1, torch.arange(B)]", PADDING),
+        Slip("axis_b", "h[:, lengths - 1] puts the lengths on the axis of the batch; time comes first: h[lengths - 1, "
+             "torch.arange(B)]", PADDING),
+        Slip("gathered", "gather runs along the batch (axis 1); time is axis 0", PADDING),
         Slip("every_step", "there are scores for every step; one state of each name is read, (B, C)", PADDING),
         Slip("softmax", "softmax is applied; scores (logits) go into the loss as they are, and cross_entropy does the rest", PADDING),
-        Slip("log_softmax", "log_softmax is applied; scores (logits) go into the loss as they are, and cross_entropy does the rest", PADDING),
+        Slip("over_batch", "softmax is applied, and over the batch at that; scores (logits) go into the loss as they are", PADDING),
+        Slip("log_softmax", "log_softmax is applied; scores (logits) go into the loss as they are, and cross_entropy does the rest",
+             PADDING),
         Slip("sigmoid", "a sigmoid is applied; scores (logits) go into the loss as they are", PADDING),
         Slip("tanh", "tanh is applied to the scores; it belongs to the state, which has been through it", PADDING),
         Slip("no_bias", "the bias b_y is missing", PADDING),
         Slip("turned", "the state meets W_hy turned round (F.linear does that); W_hy is (H, C), so it fits as it is", CELL),
         Slip("winner", "the best class is returned; return the scores of all classes, (B, C), through which gradients flow", PADDING),
+        Slip("listed", "the scores are a list with a tensor for each name; torch.stack makes one tensor (B, C) of it", PADDING),
         Slip("cut", CUT, PADDING),
+        Slip("cut_state", "no gradient flows back to h: the graph is cut there (torch.tensor, detach, .data, .tolist); index h itself",
+             PADDING),
     ),
     cases=lambda g, sizes=((6, 4, 3, 5, True), (5, 3, 4, 2, False)): [  # (T, B, H, C), and whether the longest fills T
         (torch.randn(T, B, H, generator=g), some_lengths(g, T, B, full), torch.randn(H, C, generator=g), torch.randn(C, generator=g))
         for T, B, H, C, full in sizes],
     read=PADDING,
+    returns=("scores",),
     forbids=OURS + PACKED,
     axes="b class",
 )
@@ -342,11 +400,14 @@ classify = Exercise(
 # ---- Exercise 6
 
 
-def right_detect(h, w, b, mask, *, scores=False, softmax=False, tanh=False, no_bias=False, hard=False, unmasked=False, inverted=False, too_soon=False,
-                 in_padding=False, from_one=False, last=False, largest=False, zero=False, end=False, over_batch=False, swapped=False, only_p=False,
-                 only_first=False, axis=False, overwritten=False, cut=False):
+def right_detect(h, w, b, mask, *, scores=False, softmax=False, tanh=False, no_bias=False, hard=False, unmasked=False, inverted=False,
+                 too_soon=False,
+                 in_padding=False, from_one=False, last=False, largest=False, zero=False, end=False, over_batch=False, swapped=False,
+                 only_p=False,
+                 only_first=False, axis=False, overwritten=False, argmax=False, columns=False, listed=False, cut=False):
     """The probability of the event at each step, (T, B), and where it is first seen, (B,); with a switch on, a known mistake."""
     mask = ~mask if inverted else mask
+    columns and h @ w[:, None] * mask
     z = h @ w + (0 if no_bias else b)  # (T, B, H) @ (H,) -> (T, B)
     z = torch.where(mask, z, 0) if too_soon else z
     p = z if scores else z.softmax(0) if softmax else z.tanh() if tanh else z.sigmoid()  # (T, B)
@@ -359,20 +420,21 @@ def right_detect(h, w, b, mask, *, scores=False, softmax=False, tanh=False, no_b
     t, T = torch.arange(len(h))[:, None], len(h)
     found = torch.where(fires, t, -1).amax(0) if last else p.argmax(0) if largest else torch.where(fires, t, T).amin(0)  # (B,)
     found = torch.where(fires.any(0), found, 0 if zero else T if end else -1) + from_one * fires.any(0)  # (B,)
-    found = fires.any(1).int().argmax() if over_batch else found
-    p = p.detach() if cut else p[..., None] if axis else p
+    found = fires.any(1).int().argmax() if over_batch else p.argmax(0) if argmax else found
+    p, found = p.detach() if cut else p[..., None] if axis else p, found.tolist() if listed else found
     return p if only_p else found if only_first else (found, p) if swapped else (p, found)
 
 
 def detections(g, sizes=((6, 4, 3), (7, 5, 2))):
-    """States (T, B, H) whose scores keep clear of 0: sequence 0 fires at once, 1 in the padding only, 2 at its second step and, more surely, later."""
+    """States (T, B, H) whose scores keep clear of 0. Sequence 0 fires at once, 1 in its padding only, 2 at its second step and, more
+    surely, later; 3 never does."""
     cases = []
     for T, B, H in sizes:
         lengths = some_lengths(g, T, B, True)  # (B,)
         lengths[2] = T - 1
         mask = torch.arange(T)[:, None] < lengths  # (T, B)
         sign = 2 * torch.randint(2, (T, B), generator=g) - 1
-        sign[0, 0], sign[:, 1], sign[:3, 2] = 1, 1 - 2 * mask[:, 1].long(), torch.tensor([-1, 1, 1])
+        sign[0, 0], sign[:, 1], sign[:3, 2], sign[:, 3] = 1, 1 - 2 * mask[:, 1].long(), torch.tensor([-1, 1, 1]), -1
         size = 0.3 + 2 * torch.rand(T, B, generator=g)
         size[1:3, 2] = torch.tensor([0.5, 2.5])
         h, w, b = (torch.randn(shape, generator=g) for shape in ((T, B, H), (H,), ()))
@@ -399,32 +461,39 @@ detect = Exercise(
         Slip("from_one", "steps are counted from 1; here the first step is 0, as in h[0]", PADDING),
         Slip("last", "the last step that fires is returned; it is the first", PADDING),
         Slip("largest", "the step with the largest p is returned; it is the first with p > 0.5", PADDING),
-        Slip("zero", "where nothing fires, first is 0 (argmax gives that when all are equal), as if the first letter had; it is -1", PADDING),
+        Slip("argmax", "p.argmax(0) is the step with the largest p, whatever it is; first is the first step with p > 0.5, or -1", PADDING),
+        Slip("zero", "where nothing fires, first is 0 (argmax gives that when all are equal), as if the first letter had; it is -1",
+             PADDING),
         Slip("end", "where nothing fires, first is T; it is -1", PADDING),
         Slip("over_batch", "one step is returned for the whole batch; each sequence has its own, (B,)", PADDING),
         Slip("swapped", "the pair is the wrong way round; it is p, first", PADDING),
         Slip("only_p", "only p is returned; return the pair p, first", PADDING),
         Slip("only_first", "only first is returned; return the pair p, first", PADDING),
+        Slip("listed", "first is a Python list; torch.tensor(first) makes a tensor of it", PADDING),
         Slip("axis", "p has an axis too many, (T, B, 1); w is (H,), so h @ w is (T, B)", PADDING),
-        Slip("overwritten", "the padding is set to 0 inside the result of the sigmoid, which backward() needs as it was, so it fails; make a new tensor, "
+        Slip("columns", "the scores have an axis too many, (T, B, 1), and do not fit the mask (T, B); w is (H,), so h @ w is (T, B)",
+             PADDING),
+        Slip("overwritten", "the padding is set to 0 inside the result of the sigmoid, which backward() needs as it was, so it fails; "
+             "make a new tensor, "
              "by torch.where or by multiplying", PADDING),
         Slip("cut", CUT, PADDING),
     ),
     cases=detections,
     read=PADDING,
-    accept=lambda result: parts(result, "p", "first"),
-    axes="t b",
+    returns=("p", "first"),
+    axes="t b, b",
 )
 
 
 # ---- Exercise 7
 
 
-def right_reverse(x, lengths, *, whole=False, batch=False, features=False, late=False, early=False, same_length=False, views=False, unchanged=False,
-                  halves=False, negative=False, batch_first=False, cut=False):
-    """Each sequence of (T, B, ...) turned round within its length; with a switch on, a known mistake. One of them raises."""
-    if negative:
-        return x[::-1]
+def right_reverse(x, lengths, *, whole=False, batch=False, features=False, late=False, early=False, same_length=False, views=False,
+                  unchanged=False,
+                  halves=False, negative=False, batch_first=False, listed=False, dropped=False, cut=False):
+    """Each sequence of (T, B, ...) turned round within its length; with a switch on, a known mistake. Some of them raise."""
+    if negative or dropped:
+        return x[::-1] if negative else torch.stack([x[:n, b].flip(0) for b, n in enumerate(lengths)], 1)
     if whole or batch or features:
         return x.flip([d for d, on in zip((0, 1, -1), (whole, batch, features)) if on])
     y = x.clone()
@@ -436,10 +505,9 @@ def right_reverse(x, lengths, *, whole=False, batch=False, features=False, late=
                 y[t, b] = x[n - t, b]
         else:
             n = 0 if unchanged else n - early
-            turned = x[:n, b].flip(0)  # (n, ...)
-            y[:n, b] = torch.cat([turned[: n // 2], x[n // 2 : n, b]]) if views else torch.cat([turned[: n // 2], 0 * x[n // 2 : n, b]]) if halves \
-                else turned
-    return y.detach() if cut else y
+            turned, rest = x[:n, b].flip(0), x[n // 2 : n, b]  # (n, ...), the second half as it was
+            y[:n, b] = torch.cat([turned[: n // 2], 0 * rest if halves else rest]) if views or halves else turned
+    return [*y.unbind(1)] if listed else y.detach() if cut else y
 
 
 def real_part(answer, x, lengths):
@@ -463,18 +531,26 @@ reverse_padded = Exercise(
         Slip("late", "each sequence begins one step too late, in its padding; the first step out is x[lengths[b] - 1, b]", PADDING),
         Slip("early", "the last real step stays where it is; all lengths[b] steps are turned round", PADDING),
         Slip("same_length", "all sequences are turned round within the first one's length; each has its own lengths[b]", PADDING),
-        Slip("views", "steps were exchanged in place, but x[t] is a view: once it is overwritten, what it held is gone; write into a new tensor", DIRECTIONS),
+        Slip("views", "steps were overwritten before they were read (x[t] is a view, and y = x is no copy); write into a new tensor, "
+             "such as x.clone()",
+             DIRECTIONS),
         Slip("unchanged", "nothing is turned round (or twice: exchanging over the whole length undoes itself)", DIRECTIONS),
         Slip("halves", "only the first half of each sequence is written", DIRECTIONS),
         Slip("negative", "torch does not slice with a negative step; flip(0) turns an axis round", DIRECTIONS),
+        Slip("dropped", "the padding has been dropped, so the sequences no longer fit into one tensor; leave as many steps behind each "
+             "as there were",
+             PADDING),
         Slip("batch_first", "the first axis is taken for the batch; x is (T, B, ...), so sequence b is x[:, b]", PADDING),
+        Slip("listed", "the sequences are returned as a list; return one tensor of the shape of x, (T, B, ...)", PADDING),
         Slip("cut", CUT, DIRECTIONS),
     ),
     cases=lambda g, sizes=((5, 3, (2,), False), (6, 4, (), True), (4, 3, (5,), True)): [  # (T, B, ...)
         (x * (torch.arange(T)[:, None] < n).reshape(T, B, *[1] * len(rest)), n) for T, B, rest, full in sizes
-        for x, n in [(torch.randn(T, B, *rest, generator=g) if rest else torch.randint(1, 27, (T, B), generator=g), some_lengths(g, T, B, full))]],
+        for x in [torch.randn(T, B, *rest, generator=g) if rest else torch.randint(1, 27, (T, B), generator=g)]
+        for n in [some_lengths(g, T, B, full)]],
     read=DIRECTIONS,
     call=real_part,
+    returns=("the result",),
     forbids=OURS + PACKED,
     axes="t b feature",
 )
@@ -483,11 +559,14 @@ reverse_padded = Exercise(
 # ---- Exercise 8
 
 
-def right_summary(out, lengths, *, last_row=False, own_last=False, first_row=False, exchanged=False, order=False, padded=False, one_late=False,
-                  mean=False, added=False, interleaved=False, under=False, stacked=False, only_forth=False, cut=False):
+def right_summary(out, lengths, *, last_row=False, own_last=False, first_row=False, exchanged=False, order=False, padded=False,
+                  one_late=False,
+                  mean=False, added=False, interleaved=False, under=False, stacked=False, only_forth=False, in_time=False,
+                  listed=False, cut=False):
     """h_T beside h_1^R, (T, B, 2H) -> (B, 2H); with a switch on, a known mistake."""
     forth, back = (out[..., ::2], out[..., 1::2]) if interleaved else out.chunk(2, -1)  # (T, B, H) each
     b = torch.arange(len(lengths))
+    in_time and out.chunk(2)[0][lengths - 1, b]
     own = lambda half: half[lengths - 1 + int(one_late), b]  # noqa: E731  (B, H)
     h = forth[0] if first_row or exchanged else forth[-1] if last_row or padded else forth.mean(0) if mean else own(forth)
     r = back[-1] if last_row else own(back) if own_last or exchanged else back.mean(0) if mean else back[0]
@@ -495,7 +574,7 @@ def right_summary(out, lengths, *, last_row=False, own_last=False, first_row=Fal
         return h
     pair = [r, h] if order else [h, r]
     s = h + r if added else torch.stack(pair) if stacked else torch.cat(pair, 0 if under else -1)  # (B, 2H)
-    return s.detach() if cut else s
+    return [*s] if listed else s.detach() if cut else s
 
 
 summary = Exercise(
@@ -503,25 +582,34 @@ summary = Exercise(
     points=2,
     truth=right_summary,
     slips=(
-        Slip("last_row", "out[-1] holds h_T beside h_T^R, the state of a right-to-left reading that has just begun (and comes after the padding); "
+        Slip("last_row", "out[-1] holds h_T beside h_T^R, the state of a right-to-left reading that has just begun (and comes after the "
+             "padding); "
              "h_1^R stands in out[0]", TORCH),
-        Slip("own_last", "both halves are read at the last letter, where right to left has read one letter only; its summary stands in out[0]", TORCH),
-        Slip("first_row", "both halves are read at the first letter, where left to right has read one letter only; its summary stands at the last", TORCH),
-        Slip("exchanged", "the halves are read at each other's ends; left to right ends at the last letter, right to left at the first", DIRECTIONS),
+        Slip("own_last", "both halves are read at the last letter, where right to left has read one letter only; its summary stands in "
+             "out[0]", TORCH),
+        Slip("first_row", "both halves are read at the first letter, where left to right has read one letter only; its summary stands "
+             "at the last", TORCH),
+        Slip("exchanged", "the halves are read at each other's ends; left to right ends at the last letter, right to left at the "
+             "first", DIRECTIONS),
         Slip("order", "h_1^R stands first; it is h_T, then h_1^R", DIRECTIONS),
         Slip("padded", "the first half is read after the padding, at out[-1]; read it at out[lengths[b] - 1, b]", PADDING),
         Slip("one_late", "the first half is read one step too late, at lengths; the last letter is step lengths - 1", PADDING),
         Slip("mean", "the outputs are averaged over time; the summary is one state of each direction", DIRECTIONS),
         Slip("added", "the two are added, (B, H); they stand side by side, (B, 2H)", DIRECTIONS),
-        Slip("interleaved", "every other unit is taken for one direction; the first H units are left to right, the last H right to left", TORCH),
+        Slip("interleaved", "every other unit is taken for one direction; the first H units are left to right, the last H right to "
+             "left", TORCH),
         Slip("under", "one stands under the other, (2B, H), as if it were more sequences; dim=1 puts them side by side", DIRECTIONS),
-        Slip("stacked", "torch.stack makes an axis for the directions, (2, B, H); torch.cat with dim=1 puts them side by side, (B, 2H)", DIRECTIONS),
+        Slip("stacked", "torch.stack makes an axis for the directions, (2, B, H); torch.cat with dim=1 puts them side by side, (B, "
+             "2H)", DIRECTIONS),
         Slip("only_forth", "only left to right is returned, (B, H); h_1^R stands beside it, (B, 2H)", DIRECTIONS),
+        Slip("in_time", "out.chunk(2) cuts time in two halves; the directions are halves of the last axis, chunk(2, dim=-1)", TORCH),
+        Slip("listed", "the summaries are a list with a tensor for each name; torch.stack makes one tensor (B, 2H) of it", DIRECTIONS),
         Slip("cut", CUT, DIRECTIONS),
     ),
-    cases=lambda g, sizes=((6, 4, 3, True), (5, 3, 2, False)): [  # (T, B, H), and whether the longest fills T
+    cases=lambda g, sizes=((7, 4, 3, True), (5, 3, 2, False)): [  # (T, B, H), and whether the longest fills T
         (torch.randn(T, B, 2 * H, generator=g), some_lengths(g, T, B, full)) for T, B, H, full in sizes],
     read=DIRECTIONS,
+    returns=("the summary",),
     forbids=OURS + PACKED,
     lends={"reverse_padded": right_reverse},
     axes="b unit",

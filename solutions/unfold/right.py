@@ -343,7 +343,8 @@ def summary_by_gather(out, lengths):
 
 RIGHT = {
     "rnn_step": [step_side_by_side, step_by_linear, step_by_einsum, step_in_columns, step_by_loops, step_in_place, step_in_double, Step()],
-    "unfold": [unfold_with_list, unfold_filling, unfold_recursive, unfold_accumulating, unfold_reduced, unfold_growing, unfold_with_generator],
+    "unfold": [unfold_with_list, unfold_filling, unfold_recursive, unfold_accumulating, unfold_reduced, unfold_growing,
+               unfold_with_generator],
     "shapes": [shapes_by_size, shapes_in_lists, shapes_of_empty, shapes_in_tensors],
     "pad": [pad_filling, pad_by_zip, pad_by_bytes, pad_in_numpy, pad_then_turn],
     "classify": [classify_by_index, classify_by_gather, classify_by_loop, classify_batch_first, classify_then_choose, classify_by_mask],
