@@ -6,7 +6,7 @@
 
 import re
 
-from nbconvert.preprocessors import ClearMetadataPreprocessor
+from nbconvert.preprocessors import ClearMetadataPreprocessor, CoalesceStreamsPreprocessor
 from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions, Execute, NbGraderPreprocessor, OverwriteCells
 
@@ -62,7 +62,7 @@ c.GenerateAssignment.preprocessors = [ClearMetadataPreprocessor, *steps]
 # wherever a notebook is run
 c.ExecutePreprocessor.record_timing = False
 c.ExecutePreprocessor.store_widget_state = False
-c.ExecutePreprocessor.coalesce_streams = True  # how printed text arrives in pieces is chance
+c.NotebookExporter.preprocessors = [CoalesceStreamsPreprocessor]  # how printed text arrives in pieces is chance
 c.ExecutePreprocessor.timeout = 600
 c.ExecutePreprocessor.iopub_timeout = 20
 c.ExecutePreprocessor.shutdown_kernel = "immediate"
