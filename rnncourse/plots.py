@@ -49,7 +49,7 @@ def axes(columns: int = 1, width: float = 6.0, height: float = 3.2, **subplots) 
 
 def curves(series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, *, x: Sequence[float] | None = None, log: bool = False,
            ax: Axes | None = None) -> Figure:
-    """Named curves over a common x, by default 0, 1, 2, …; one name alone gets no legend.
+    """Named curves over a common x, by default 0, 1, 2, …; a legend if the axes then hold more than one named thing.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def curves(series: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, *, x
             expect(len(where) == len(y), f"series[{name!r}]", f"{len(where)} values", len(y))
             ax.plot(where, [float(v) for v in y], label=name)
         ax.set(xlabel=xlabel, ylabel=ylabel, **({"yscale": "log"} if log else {}))
-        if len(series) > 1:
+        if len(ax.get_legend_handles_labels()[0]) > 1:
             ax.legend()
     return fig
 
@@ -109,8 +109,9 @@ def svg(fig: Figure, alt: str) -> str:
     text = _IDLE.sub("", text)
     used = set(re.findall(r"#([\w.-]+)", text))
     text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "", text)
-    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><").replace(INK, "currentColor")
-    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" font-family="DejaVu Sans, sans-serif" ', 1)
+    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
+    text = text.replace(INK, "currentColor").replace("#000000", "currentColor")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" font-family="DejaVu Sans, sans-serif" fill="currentColor" ', 1)
 
 
 def show(fig: Figure, alt: str) -> None:

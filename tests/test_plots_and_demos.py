@@ -76,3 +76,12 @@ def test_labels_are_escaped():
 def test_a_demo_without_frames_is_refused(values, start):
     with pytest.raises(ValueError, match="^(values|start): expected"):
         demos.slider(lambda v: "", values, alt=str, start=start)
+
+
+def test_black_text_of_a_plain_matplotlib_figure_takes_the_pages_ink():
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots()
+    ax.plot([1, 2], color="black")
+    ax.set_title("title")
+    assert "#000000" not in (text := plots.svg(fig, "a line")) and 'fill="currentColor"' in text
