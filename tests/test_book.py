@@ -166,6 +166,13 @@ def test_a_fold_is_closed_opens_by_link_by_switch_and_in_print(visit):
     assert all(tab.evaluate(is_open))
 
 
+def test_a_fold_opens_where_a_searched_word_is_found(visit):
+    tab = visit("/search.html?q=compounds")  # stands in a fold alone
+    tab.click("#search-results li a", timeout=5000)
+    tab.wait_for_selector("details.fold .highlighted", state="visible", timeout=5000)
+    assert tab.complaints == []
+
+
 @pytest.mark.parametrize("place", ["disk", "server"])
 def test_search_finds_a_word_without_a_network(visit, server, book, place):
     tab = visit("/search.html?q=unfold", server if place == "server" else book.as_uri())

@@ -9,6 +9,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const fold of folds) fold.open = false;
   follow();
   addEventListener("hashchange", follow);
+  // the theme loads the search engine everywhere, and so keeps Sphinx from marking what was searched for
+  if (!document.getElementById("search-results")) SphinxHighlight.highlightSearchWords();
   setTimeout(() => { for (const hit of document.querySelectorAll(".highlighted")) reveal(hit); }, 300);
 
   if (folds.length) {
