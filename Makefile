@@ -14,7 +14,7 @@ help:  ## list the targets
 
 .venv/ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(not (3, 11) <= v[:2] <= (3, 13))' 2>/dev/null \
-	  || { echo "Python 3.11, 3.12 or 3.13 is needed, $$($(PYTHON) --version 2>&1) was found: install one and say make PYTHON=python3.12 ..."; exit 1; }
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed, $$($(PYTHON) --version 2>/dev/null || echo none) was found: install one and say make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "The venv module is missing: on Debian and Ubuntu, sudo apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv .venv
@@ -37,7 +37,9 @@ check: setup  ## everything: tests, benchmarks, a second cold build, every page 
 	$(BIN)/pytest -m "" -n auto --dist loadfile
 	$(MAKE) bench
 
-labs: setup  ## make labs/ from solutions/
+labs: setup  ## make labs/ anew from solutions/
+	@! find labs -name '*.ipynb' -exec grep -lE '"execution_count": [0-9]' {} + | grep . \
+	  || { echo "These hold work of yours, which would be replaced: move them out of labs/ first."; exit 1; }
 	$(BIN)/nbgrader generate_assignment '*' --force --no-db --quiet
 
 solutions: setup  ## execute the solution notebooks again and normalise them

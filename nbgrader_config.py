@@ -5,10 +5,12 @@
 """
 
 import re
+import warnings
 
 from nbconvert.preprocessors import ClearMetadataPreprocessor, CoalesceStreamsPreprocessor
 from nbgrader.converters import Autograde, GenerateAssignment
-from nbgrader.preprocessors import ClearSolutions, Execute, NbGraderPreprocessor, OverwriteCells
+from nbgrader.preprocessors import ClearSolutions, DeduplicateIds, Execute, NbGraderPreprocessor, OverwriteCells
+from sqlalchemy.exc import SAWarning
 
 
 class NameTheExercise(ClearSolutions):
@@ -20,6 +22,16 @@ class NameTheExercise(ClearSolutions):
             raise ValueError(f"cell {cell.id}: its first line should be '# Exercise N: title (points)'")
         self.code_stub = {language: f'# YOUR CODE HERE\nraise NotImplementedError("{title[1]}")' if title else ""}
         return super()._replace_solution_region(cell, language)
+
+
+class KeepTheLast(DeduplicateIds):
+    """Of a cell that was doubled the last one counts. What nbgrader leaves of the others' metadata would end the whole run."""
+
+    def preprocess_cell(self, cell, resources, index):
+        cell, resources = super().preprocess_cell(cell, resources, index)
+        if cell.metadata.get("nbgrader") == {}:
+            del cell.metadata["nbgrader"]
+        return cell, resources
 
 
 class RunGradedCells(NbGraderPreprocessor):
@@ -44,6 +56,8 @@ def after(preprocessors, which, new):
     """The list with ``new`` put behind ``which``."""
     return [p for old in preprocessors for p in ([old, new] if old is which else [old])]
 
+
+warnings.filterwarnings("ignore", module="nbgrader", category=SAWarning)  # of its own queries; nothing an instructor can do
 
 c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "rnncourse"
@@ -71,5 +85,6 @@ c.ExecutePreprocessor.extra_arguments = ["--Application.log_level=ERROR"]
 # submissions: what trains or draws is not run again
 c.Execute.skip_cells_with_tag = "run"
 c.Execute.timeout = 60
-c.Autograde.sanitize_preprocessors = after(Autograde.sanitize_preprocessors.default(), OverwriteCells, RunGradedCells)
+steps = [KeepTheLast if p is DeduplicateIds else p for p in Autograde.sanitize_preprocessors.default()]
+c.Autograde.sanitize_preprocessors = after(steps, OverwriteCells, RunGradedCells)
 c.Autograde.autograde_preprocessors = after(Autograde.autograde_preprocessors.default(), Execute, ErrorsDecide)

@@ -22,7 +22,7 @@ PACKAGES = (
     ("jupyterlab", "jupyterlab", "4.0"),
     ("ipykernel", "ipykernel", "6.0"),
     ("nbclient", "nbclient", "0.10"),
-    ("Faker", "faker", "40.54"),
+    ("Faker", "faker", "40.54.0"),
 )
 CPU = " --extra-index-url https://download.pytorch.org/whl/cpu"  # spares Linux the gigabytes of CUDA
 

@@ -18,12 +18,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import DeadKernelError
-from nbformat import NotebookNode
+try:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import DeadKernelError
+    from nbformat import NotebookNode
 
-from .checks import Exercise
+    from .checks import Exercise
+except ModuleNotFoundError as missing:
+    sys.exit(f"{missing.name} is not here. Enter the environment of the course first (README, The student); python -m rnncourse says what is missing.")
 
 FRESH = "take a fresh copy of the lab and move your answers into it"
 
@@ -144,6 +147,10 @@ def _look(notebook: NotebookNode, name: str, exercise: Exercise, errors: Mapping
         return Finding(name, exercise, False, "its check cell is lost", (*details, FRESH))
     if len(cells) > 1:
         details.append(f"its check cell stands {len(cells)} times: keep one; here the last one counts")
+    answers = [i for i, cell in enumerate(notebook.cells) if cell.metadata.get("nbgrader", {}).get("grade_id") == name]
+    if len(answers) > 1:
+        details.append(f"its answer cell stands {len(answers)} times: keep one; here the last one counts")
+    broken = [errors[i] for i in answers if i in errors]
     cell = notebook.cells[cells[-1]]
     if not _reads(cell, line) or cell.metadata.nbgrader.get("points") != exercise.points or not cell.metadata.nbgrader.get("grade"):
         return Finding(name, exercise, False, "its check cell was changed", (*details, f"its one line should be {line}; if it is, {FRESH}"))
@@ -152,6 +159,9 @@ def _look(notebook: NotebookNode, name: str, exercise: Exercise, errors: Mapping
         return Finding(name, exercise, True, "right", tuple(details))
     if error == "CheckFailed":
         return Finding(name, exercise, False, "not yet", (*details, *message.splitlines()[1:]))
+    if error == "NameError" and broken:  # the cell that should define it did not run
+        error, message = broken[-1]
+        details.append("so says the cell that should define it")
     says = {"NotImplementedError": "not done yet", "NotRun": message, "TooSlow": message}.get(error, f"{error}: {message}")
     return Finding(name, exercise, False, says, tuple(details))
 
@@ -226,6 +236,12 @@ def hand_in(path: Path, out: Path | None = None, limit: int = 300) -> Path:
     return target
 
 
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, at least 1; got {text!r}")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
@@ -237,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("lab", metavar="LAB.ipynb", type=Path, help="your notebook, in the folder of its lab, beside check.py")
     parser.add_argument("--out", metavar="DIR", type=Path,
                         help="folder for the file to upload (if not given, handed_in beside the notebook)")
-    parser.add_argument("--limit", metavar="SECONDS", type=int, default=300, help="what one cell may take (%(default)s)")
+    parser.add_argument("--limit", metavar="SECONDS", type=_seconds, default=300, help="what one cell may take (%(default)s)")
     chosen = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")
     if sys.platform == "win32":  # the kernel's sockets want this kind of event loop

@@ -37,12 +37,15 @@ def course(tmp_path_factory):
     full = grade_ids(nbformat.read(ROOT / "solutions" / LAB / f"{LAB}.ipynb", as_version=4))
     points = {name: full[f"check-{name}"].metadata.nbgrader.points for name, cell in full.items() if cell.metadata.nbgrader.solution}
 
-    def submit(student, solved=(), change=lambda cells: None):
+    def submit(student, solved=(), change=lambda cells: None, doubled=()):
         notebook = nbformat.read(folder / "labs" / LAB / f"{LAB}.ipynb", as_version=4)
         cells = grade_ids(notebook)
         for name in solved:
             cells[name].source = re.sub(r"\n *### (BEGIN|END) SOLUTION", "", full[name].source)
         change(cells)
+        for name in doubled:  # as JupyterLab's button does: with its grade id, but an id of its own
+            place = notebook.cells.index(cells[name])
+            notebook.cells.insert(place, nbformat.from_dict(cells[name] | {"id": f"{cells[name].id}-again"}))
         target = folder / "submitted" / student / LAB
         target.mkdir(parents=True)
         nbformat.write(notebook, target / f"{LAB}.ipynb")
@@ -52,7 +55,7 @@ def course(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def graded(course):
-    """Submissions of six students, graded in one go; `marks` by student and exercise."""
+    """Submissions of seven students, graded in one go; `marks` by student and exercise."""
     names = [*course.points]
 
     def tagged(cells):
@@ -69,6 +72,7 @@ def graded(course):
             cells[name].source += (f"\n_{name} = {name}\n\ndef {name}(*args, **kwargs):\n    import sys\n"
                                    f"    print('a library is old', file=sys.stderr)\n    return _{name}(*args, **kwargs)\n")
 
+    course.submit("doubled", names, doubled=[names[0], f"check-{names[1]}"])
     course.submit("right", names)
     course.submit("half", names[::2])
     course.submit("empty")
@@ -79,7 +83,7 @@ def graded(course):
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{course.folder / 'gradebook.db'}") as book:
-        for student in ("right", "half", "empty", "tagged", "rewritten", "chatty"):
+        for student in ("doubled", "right", "half", "empty", "tagged", "rewritten", "chatty"):
             grades = book.find_submission_notebook(LAB, LAB, student).grades
             course.marks[student] = {grade.name.removeprefix("check-"): grade.auto_score for grade in grades}
     return course
@@ -87,6 +91,10 @@ def graded(course):
 
 def test_a_right_submission_gets_every_mark(graded):
     assert graded.marks["right"] == graded.points
+
+
+def test_a_doubled_cell_costs_nothing_and_stops_nobody_else(graded):
+    assert graded.marks["doubled"] == graded.points
 
 
 def test_a_half_right_submission_gets_the_marks_of_its_right_half(graded):

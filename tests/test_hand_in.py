@@ -107,6 +107,32 @@ def test_a_doubled_check_cell_is_named_and_the_last_one_counts():
     assert not look(notebook, {6: ("NameError", "")})[0].right
 
 
+def answered():
+    """A lab whose answer cells carry their grade ids, as released ones do."""
+    notebook = lab()
+    for name, place in (("twice", 2), ("thrice", 4)):
+        notebook.cells[place].metadata.nbgrader = {"grade_id": name, "grade": False, "solution": True}
+    return notebook
+
+
+def test_a_doubled_answer_cell_is_named():
+    notebook = answered()
+    notebook.cells.insert(2, notebook.cells[2])
+    assert "its answer cell stands 2 times" in look(notebook)[0].details[0] and look(notebook)[0].right
+
+
+def test_an_answer_that_cannot_be_read_is_told_instead_of_what_follows_from_it():
+    errors = {4: ("SyntaxError", "expected ':' (line 3)"), 5: ("NameError", "name 'thrice' is not defined")}
+    assert look(answered(), errors)[1].says == "SyntaxError: expected ':' (line 3)"
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "soon"])
+def test_a_limit_that_is_no_time_is_refused(limit, capsys):
+    with pytest.raises(SystemExit):
+        hand_in.main(["lab.ipynb", "--limit", limit])
+    assert "expected a number of seconds" in capsys.readouterr().err or limit == "-3"
+
+
 @pytest.mark.parametrize("cell", [
     check_cell("twice", 3, "pass"), check_cell("twice", 3, "check.twice(check.twice.truth)"), check_cell("twice", 3, "check.twice("),
     check_cell("twice", 30), check_cell("twice", 3, grade=False), check_cell("twice", 3, "twice = lambda a: 2 * a\ncheck.twice(twice)"),

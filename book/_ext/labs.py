@@ -25,7 +25,7 @@ def pack(app, exception) -> None:
     labs = Path(app.srcdir, "labs")
     for lab in sorted(p for p in labs.iterdir() if p.is_dir()):
         with zipfile.ZipFile(target / f"{lab.name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in sorted([*lab.iterdir(), Path(app.srcdir, "requirements-labs.txt")]):
+            for file in sorted(lab.iterdir()):
                 if file.is_file():
                     stamp = zipfile.ZipInfo(str(Path(lab.name, file.name)), (2020, 1, 1, 0, 0, 0))  # the same bytes each time
                     archive.writestr(stamp, file.read_bytes(), zipfile.ZIP_DEFLATED)
