@@ -6,6 +6,7 @@ What runs the student's code (`rnncourse.traces`) and what judges it (`diagnose`
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,7 @@ from itertools import chain, combinations
 import torch
 from torch import Tensor
 
-from .traces import describe, forbidden, is_leaf, lent, parts, trace
+from .traces import describe, forbidden, inner, is_leaf, lent, parts, trace
 
 
 class CheckFailed(AssertionError):
@@ -37,11 +38,14 @@ class Slip:
         What the student is told: the mistake, then what is right.
     read : str
         Page and section of the book that explain it, such as "recurrence/cell.html#sec-cell".
+    line : str
+        Where the slip raises an exception that others raise too: a regular expression for the student's line that raised it.
     """
 
     switch: str
     says: str
     read: str
+    line: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,9 +110,14 @@ class Exercise:
             print(f"(It changes {' and '.join(changed)} in place, also for whoever calls it: work on a copy where that matters.)")
 
     def trace(self, answer: Callable, cases: list[tuple]) -> list[dict]:
-        """What an answer does with each case, and with the first once more, as plain data; the only part that runs the student's code."""
-        with forbidden(self.forbids, self.title, answer), lent(answer, self.lends):
-            return [trace(partial(self.call, answer), case, self.form) for case in [*cases, *cases[:1]]]
+        """What an answer does with each case as plain data, then what it did with the first once more, at once and at the end.
+
+        The only part that runs the student's code. While it runs, ``truth`` refuses to, under any name, unless it is itself the answer.
+        """
+        own = () if inner(answer) is self.truth else (self.truth,)
+        with forbidden(self.forbids, self.title, own), lent(answer, self.lends):
+            first, again, *others = [trace(partial(self.call, answer), case, self.form) for case in [cases[0], *cases, cases[0]]]
+        return [first, *others[:-1], again, others[-1]]
 
     def form(self, result: object) -> object:
         """What an answer returned, in the one form in which answers are compared."""
@@ -119,13 +128,27 @@ class Exercise:
         if not self.steady(got):
             return None
         for mix in chain.from_iterable(combinations(self.slips, n) for n in range(3)):
-            if all(same(mine, known, self.atol) for mine, known in zip(got, self.slipped(cases, mix))):
+            if self.agree(got, cases, mix):
                 return list(mix)
         return None
 
+    def agree(self, got: list[dict], cases: list[tuple], mix: Sequence[Slip]) -> bool:
+        """Whether some slips do what an answer did, up to the first exception or failed backward pass.
+
+        An exception says little, since others raise it too: it is laid to one slip only, and to the line that raises it, if that is known.
+        """
+        for mine, known in zip(got, self.slipped(cases, mix)):
+            if not same(mine, known, self.atol):
+                return False
+            if "type" in mine:
+                return len(mix) == 1 and (not mine["code"] or re.search(mix[0].line, mine["code"]) is not None)
+            if mine["grads"] is None:
+                return True
+        return True
+
     def steady(self, got: list[dict]) -> bool:
-        """Whether an answer did with the first case at the end what it had done with it at the beginning."""
-        return got[0].get("type") == got[-1].get("type") if "type" in got[0] or "type" in got[-1] else same(got[0], got[-1], self.atol)
+        """Whether an answer did with the first case, at once and at the end, what it had done with it at the beginning."""
+        return all(a.get("type") == got[0].get("type") if "type" in a or "type" in got[0] else same(a, got[0], self.atol) for a in got[-2:])
 
     def twins(self, seed: int = 0) -> list[tuple[str, str]]:
         """Pairs of switches that the cases do not tell apart, "" for the right function: faults of the bank, looked for by tests."""
@@ -147,11 +170,13 @@ class Exercise:
         """The message for a wrong answer: the slips that are known, and where it parts from the right one."""
         if not self.steady(got):
             return ("Called twice with the same arguments, it does two different things. Does it keep something between calls (a global "
-                    "list, a default value that is a list), change a global, or draw random numbers?")
+                    "list, a default value that is a list, an attribute), change a global, draw random numbers, or read what torch.empty "
+                    "holds?")
         if got[0].get("type") == "Forbidden":
             return got[0]["message"]
         case, mine, right = next((c, m, r) for c, m, r in zip(cases, got, self.slipped(cases)) if not same(m, r, self.atol))
-        called = ", ".join(f"{name} {describe(a)}" for name, a in zip(self.names(), case))
+        given = inspect.signature(self.truth).parameters
+        called = ", ".join(f"{name} {describe(a)}" for name, a in zip(self.names(), case) if name in given)
         leaves = [name for name, a in zip(self.names(), case) for b in (a if isinstance(a, list) else [a]) if is_leaf(b)]
         named = [f"- {slip.says}. Read {slip.read} in the book." for slip in found or ()]
         seen = f"With {called}: {self.difference(mine, right, leaves)}"
@@ -166,6 +191,8 @@ class Exercise:
             return f"it returned {len(got['values'])} value{'s' * (len(got['values']) != 1)}, expected {len(right['values'])}."
         names = self.returns or [f"value {i + 1}" if len(right["values"]) > 1 else "" for i in range(len(right["values"]))]
         for name, axes, mine, wanted in zip(names, [*self.axes.split(","), *names], got["values"], right["values"]):
+            if mine.shape != wanted.shape and mine.dim() == wanted.dim() == 1:
+                return f"{name or 'it'} has {len(mine)} number{'s' * (len(mine) != 1)}, expected {len(wanted)}."
             if mine.shape != wanted.shape:
                 order = ": the same axes in another order" if sorted(mine.shape) == sorted(wanted.shape) else ""
                 return f"{name or 'it'} has shape {tuple(mine.shape)}, expected {tuple(wanted.shape)}{order}."
@@ -175,7 +202,8 @@ class Exercise:
                 axes = axes.split()
                 place = ", ".join(f"{a} = {k}" for a, k in zip(axes, at)) if len(axes) == len(at) else f"index {list(at)}"
                 return (f"{f'in {name}, ' if name else ''}{int(off.sum())} of {off.numel()} values differ, "
-                        f"first {f'at {place}' if at else 'the number itself'}: expected {wanted[at]:.4g}, got {mine[at] + 0:.4g}.")
+                        f"first {f'at {place}' if at else 'the number itself'}: expected {wanted[at]:.4g}, got {mine[at] + 0:.4g}"
+                        f"{' (not a number; what torch.empty makes is that too, until it is filled)' * bool(mine[at].isnan())}.")
         if got["grads"] is None:
             return f"the values are right, but backward() would fail: {got['backward']}"
         for name, mine, wanted in zip(leaves, got["grads"], right["grads"]):

@@ -9,11 +9,13 @@ import linecache
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from types import CodeType
 from unittest import mock
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 
 class Forbidden(RuntimeError):
@@ -125,26 +127,74 @@ def caught(error: BaseException) -> dict:
     return {"type": type(error).__name__, "message": str(error), "line": line, "code": code}
 
 
+class Watched(TorchFunctionMode):
+    """While it is on, some functions of torch's core raise, however they are reached, and fresh memory holds no number by luck.
+
+    Parameters
+    ----------
+    refused : dict
+        What is said, by the function's last name: under ``torch``, ``torch._VF``, ``torch.ops`` and in default arguments it is the same.
+    """
+
+    def __init__(self, refused: dict[str, str]):
+        super().__init__()
+        self.refused = refused
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        name = getattr(func, "__name__", "").split(".")[0]
+        if name in self.refused:
+            raise Forbidden(self.refused[name])
+        result = func(*args, **kwargs or {})
+        if name in ("empty", "empty_like", "new_empty"):
+            real = result.is_floating_point() or result.is_complex()
+            result.detach().fill_(torch.nan if real else result.dtype == torch.bool or torch.iinfo(result.dtype).max)
+        return result
+
+
 @contextmanager
-def forbidden(names: Sequence[str], title: str, answer: Callable) -> Iterator[None]:
-    """Make some library functions and classes raise while an answer is run, under whatever name its notebook knows them."""
+def forbidden(names: Sequence[str], title: str, own: Sequence[Callable] = ()) -> Iterator[None]:
+    """Make some library functions and classes raise while an answer is run, under whatever name it knows them.
+
+    Python functions, those of ``own`` too, get other code for that time, classes other methods, and torch's core is watched.
+    This is no sandbox. An answer can still copy a function's code before the check, or read the file that it stands in:
+    who grades without looking has to keep the checks from being imported at all.
+    """
+    things = [(name, at(name)) for name in names] + [(f"the check's {f.__name__}", f) for f in own if inspect.isfunction(f)]
+    refused = {}
     with ExitStack() as stack:
-        for name in names:
-            module, _, attribute = name.rpartition(".")
-            owner = importlib.import_module(module)
-            thing = getattr(owner, attribute)
+        for name, thing in things:
+            says = f"{title} asks you to write this yourself: {name} is not to be used here"
 
-            def refuse(*args, _name=name, **kwargs):
-                raise Forbidden(f"{title} asks you to write this yourself: {_name} is not to be used here")
+            def refuse(*args, _says=says, **kwargs):
+                raise Forbidden(_says)
 
-            if isinstance(thing, type):  # refused in the class itself, so that aliases and objects made earlier are no way round
+            if isinstance(thing, type):
                 for method in {"__init__", *(key for key, value in vars(thing).items() if inspect.isfunction(value) and key[0] != "_")}:
                     stack.enter_context(mock.patch.object(thing, method, refuse))
+            elif inspect.isfunction(thing):
+                stack.callback(setattr, thing, "__code__", thing.__code__)
+                thing.__code__ = refusal(thing.__code__, says)
             else:
-                stack.enter_context(mock.patch.object(owner, attribute, refuse))
-                known = namespace(answer)
-                stack.enter_context(mock.patch.dict(known, {key: refuse for key, value in known.items() if value is thing}))
+                refused[name.rpartition(".")[2]] = says
+        stack.enter_context(Watched(refused))
         yield
+
+
+def at(name: str) -> object:
+    """What a dotted name stands for."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def refusal(code: CodeType, says: str) -> CodeType:
+    """Code that raises `Forbidden`, to stand in the place of a function's own."""
+
+    def refuse(*args, **kwargs):
+        from rnncourse.traces import Forbidden  # the globals are those of the function
+        raise Forbidden("SAYS")
+
+    consts = tuple(says if c == "SAYS" else c for c in refuse.__code__.co_consts)
+    return refuse.__code__.replace(co_consts=consts, co_freevars=code.co_freevars)
 
 
 @contextmanager
@@ -156,12 +206,18 @@ def lent(answer: Callable, functions: dict[str, Callable]) -> Iterator[None]:
 
 def namespace(answer: Callable) -> dict:
     """The global names that an answer sees, also if it is decorated, partial, a method, a class or a module of torch."""
-    while isinstance(answer, partial):
-        answer = answer.func
+    answer = inner(answer)
     for way in (answer, getattr(answer, "forward", None), getattr(answer, "__init__", None), getattr(answer, "__call__", None)):
         if hasattr(inspect.unwrap(way), "__globals__"):
             return inspect.unwrap(way).__globals__
     return {}
+
+
+def inner(answer: Callable) -> Callable:
+    """The function inside a partial one."""
+    while isinstance(answer, partial):
+        answer = answer.func
+    return answer
 
 
 def describe(a: object) -> str:
@@ -175,4 +231,5 @@ def kind(a: object) -> str:
     """What an answer returned, in a message."""
     if isinstance(a, Tensor | np.ndarray):
         return f"{'a tensor' if isinstance(a, Tensor) else 'an array'} of shape {tuple(a.shape)}"
-    return f"a tuple of {len(a)} things" if isinstance(a, tuple) else f"a {type(a).__name__}"
+    name = type(a).__name__
+    return f"a tuple of {len(a)} thing{'s' * (len(a) != 1)}" if isinstance(a, tuple) else f"a{'n' * (name[0] in 'aeiou')} {name}"

@@ -2,6 +2,8 @@
 
 import functools
 import pickle
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from torch import nn
 from torch.nn import RNN
 from torch.nn.utils.rnn import pad_sequence
 
-from rnncourse import checks, unfold
+from rnncourse import checks, traces, unfold
 from rnncourse.checks import CheckFailed, Exercise, Slip
 from rnncourse.unfold import reverse
 
@@ -38,6 +40,7 @@ SLIPS = (Slip("no_w", "w is ignored", "page.html#sec-w"), Slip("plus", "1 is add
 product = Exercise("Exercise 2", 3, right, SLIPS, cases, "page.html", forbids=FORBIDDEN, axes="b unit",
                    lends={"helper": lambda x, w: x @ w})
 named = Exercise("Exercise 3", 3, right, SLIPS, cases, "page.html", returns=("y",), axes="b unit")
+lab_0 = runpy.run_path(str(Path(__file__).parents[1] / "solutions" / "arrive" / "check.py"))["step"]
 rnn, pad = nn.RNN(3, 4), pad_sequence
 
 
@@ -134,6 +137,57 @@ def test_an_unknown_mistake_is_told_where_it_begins_and_what_to_read():
     assert "2 of 8 values differ, first at b = 0, unit = 3: expected" in says and says.endswith("Read page.html in the book.")
 
 
+def test_an_exception_is_laid_to_one_slip_and_to_its_line_only():
+    def raising(x, *, a=False, b=False, c=False):
+        if a:
+            raise ValueError("too small")
+        return x[5] if b else x + c
+
+    slips = (Slip("a", "a is it", "", r"^raise"), Slip("b", "b is it", ""), Slip("c", "c is it", ""))
+    exercise = Exercise("Exercise 1", 1, raising, slips, lambda g: [(torch.ones(2),)], "page.html")
+
+    def by_line(x):
+        raise ValueError("too small")
+
+    def by_another(x):
+        return refused(x)
+
+    def refused(x):
+        error = ValueError("too small")
+        if len(x):
+            exec("raise error", {"error": error})
+
+    assert "a is it" in message(by_line, exercise) and "a is it" not in message(by_another, exercise)
+    got = exercise.trace(lambda x: (x + 1)[5], [(torch.ones(2),)])
+    assert [slip.switch for slip in exercise.diagnose(got, [(torch.ones(2),)])] == ["b"]
+    assert not exercise.agree(got, [(torch.ones(2),)], slips[1:])
+
+
+def test_a_row_of_another_length_is_told_by_its_numbers():
+    row = Exercise("Exercise 1", 1, lambda x: x, (), lambda g: [(torch.ones(3),)], "page.html", returns=("y",))
+    assert "y has 1 number, expected 3." in message(lambda x: x[:1], row)
+    assert "y is an int, expected a tensor" in message(lambda x: 3, row)
+    assert "y is a tuple of 1 thing, expected a tensor" in message(lambda x: (x,), row)
+
+
+@pytest.mark.parametrize("change", [lambda h: (h,), lambda h: [h], lambda h: {"h": h}, torch.squeeze])
+def test_lab_0_wants_one_tensor_with_an_axis_for_the_batch(change):
+    lab_0(lambda h, x, w, u: torch.tanh(w * h + u * x))
+    says = message(lambda h, x, w, u: change(torch.tanh(w * h + u * x)), lab_0)
+    assert "the new state is a" in says or "the new state has shape (), expected (1,)" in says
+
+
+def kept_by_size(h, x, w, u, kept={}):  # noqa: B006
+    key = (h.shape, w, u)
+    if key not in kept:
+        kept[key] = torch.tanh(w * h + u * x)
+    return kept[key]
+
+
+def test_lab_0_finds_what_is_kept_by_size():
+    assert "not yet" in message(kept_by_size, lab_0)
+
+
 def test_a_shape_is_told_with_its_order():
     assert "y has shape (4, 2), expected (2, 4): the same axes in another order." in message(lambda x, w: (x @ w).T, named)
 
@@ -208,9 +262,34 @@ def remembers(x, w):
     return x @ w if len(SEEN) < 3 else x @ w + 1
 
 
-@pytest.mark.parametrize("answer", [remembers, lambda x, w: torch.nn.functional.dropout(x @ w), lambda x, w: x @ torch.randn(w.shape)])
+class Keeps:
+    def __init__(self):
+        self.x = None
+
+    def __call__(self, x, w):
+        old, self.x = self.x, x.detach()
+        return x @ w if old is None or old.shape != x.shape else (x + old) @ w / 2 + 1e-2
+
+
+@pytest.mark.parametrize("answer", [remembers, Keeps(), lambda x, w: torch.nn.functional.dropout(x @ w),
+                                    lambda x, w: x @ torch.randn(w.shape)])  # fmt: skip
 def test_an_answer_that_changes_from_call_to_call_is_told_so(answer):
     assert "Called twice with the same arguments" in message(answer)
+
+
+def unfilled(x, w):
+    y = torch.empty(len(x), w.shape[1])
+    y[:, 1:] = (x @ w)[:, 1:]
+    return y
+
+
+@pytest.mark.parametrize("make", [lambda: torch.empty(2, 3), lambda: torch.empty_like(torch.ones(2)), lambda: torch.ones(2).new_empty(3)])
+def test_memory_that_is_not_filled_holds_no_number_by_luck(make):
+    with traces.Watched({}):
+        assert make().isnan().all() and not torch.zeros(2).isnan().any()
+        assert (torch.empty(3, dtype=torch.int8) == 127).all() and torch.empty(2, dtype=torch.bool).all()
+        assert torch.empty(2, requires_grad=True).requires_grad
+    assert "got nan (not a number; what torch.empty makes is that too" in message(unfilled)
 
 
 def test_an_answer_that_collects_between_calls_is_refused():
@@ -260,6 +339,14 @@ def by_helper(x, w):
     return by_name(x, w)
 
 
+def by_default(x, w, f={"p": pad_sequence}):  # noqa: B006
+    return f["p"]([x, w])
+
+
+def by_default_of_the_core(x, w, cell=torch.rnn_tanh_cell):
+    return cell(x, x, w, w)
+
+
 def by_name(x, w):
     return RNN(x.shape[1], w.shape[1])(x)[0]
 
@@ -267,7 +354,9 @@ def by_name(x, w):
 @pytest.mark.parametrize("answer", [
     by_name, by_local_import, by_subclass, by_helper, lambda x, w: nn.RNN(3, 4)(x), lambda x, w: neural.RNN(3, 4), lambda x, w: rnn(x)[0],
     lambda x, w: pad_sequence([x, w]), lambda x, w: pad([x, w]), lambda x, w: neural.utils.rnn.pad_sequence([x]),
-    lambda x, w: th.rnn_tanh_cell(x, x, w, w),
+    lambda x, w: th.rnn_tanh_cell(x, x, w, w), by_default, by_default_of_the_core, lambda x, w: torch._VF.rnn_tanh_cell(x, x, w, w),
+    lambda x, w: torch.ops.aten.rnn_tanh_cell(x, x, w, w), lambda x, w: torch.ops.aten.rnn_tanh_cell.default(x, x, w, w),
+    lambda x, w: right(x, w), lambda x, w: product.truth(x, w), lambda x, w, f=right: f(x, w),
     lambda x, w: reverse(x), lambda x, w: unfold.reverse(x), torch.no_grad()(lambda x, w: reverse(x)),
 ])  # fmt: skip
 def test_what_an_exercise_forbids_is_refused_under_any_name(answer):
@@ -275,8 +364,21 @@ def test_what_an_exercise_forbids_is_refused_under_any_name(answer):
     assert says.startswith("Exercise 2: not yet.\nExercise 2 asks you to write this yourself: ")
 
 
+def test_a_function_with_a_closure_is_refused_too():
+    plus = 0
+
+    def truth(x):
+        return x + plus
+
+    assert "the check's truth is not to be used here" in message(lambda x: truth(x), Exercise(
+        "Exercise 1", 1, truth, (), lambda g: [(torch.ones(2),)], "page.html"))
+    assert truth(1) == 1
+
+
 def test_after_a_check_everything_works_again():
     message(by_helper)
+    message(lambda x, w: right(x, w))
+    assert torch.rnn_tanh_cell(*[torch.ones(2, 2)] * 4).shape == right(torch.ones(2, 3), torch.ones(3, 2)).shape == (2, 2)
     assert nn.RNN(3, 4)(torch.zeros(2, 3))[0].shape == rnn(torch.zeros(2, 3))[0].shape == (2, 4)
     assert len(pad([torch.zeros(2)])) == 2 and torch.equal(reverse(torch.arange(3)), unfold.reverse(torch.arange(3)))
     with pytest.raises(NotImplementedError):

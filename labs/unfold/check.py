@@ -1,5 +1,6 @@
 """The checks of Lab 1, and the wrong answers that they can name."""
 
+import numpy as np
 import torch
 
 from rnncourse.checks import Exercise, Slip
@@ -13,8 +14,9 @@ OURS = ("rnncourse.cells.RNN", "rnncourse.unfold.unfold", "rnncourse.unfold.unfo
         "rnncourse.unfold.stacked", "rnncourse.unfold.reverse", "rnncourse.unfold.last", "rnncourse.unfold.summary")
 THEIRS = ("torch.nn.RNN", "torch.nn.RNNCell", "torch.nn.LSTM", "torch.nn.LSTMCell", "torch.nn.GRU", "torch.nn.GRUCell", "torch.rnn_tanh",
           "torch.rnn_relu", "torch.rnn_tanh_cell", "torch.rnn_relu_cell")
-PACKED = tuple(f"torch.nn.utils.rnn.{name}" for name in
-               ("pad_sequence", "pack_sequence", "pack_padded_sequence", "pad_packed_sequence", "unpad_sequence"))
+PACKED = (*(f"torch.nn.utils.rnn.{name}" for name in
+            ("pad_sequence", "pack_sequence", "pack_padded_sequence", "pad_packed_sequence", "unpad_sequence")),
+          "torch._C._nn.pad_sequence", "torch._VF._pack_padded_sequence", "torch._VF._pad_packed_sequence")  # fmt: skip
 
 
 def weights(g, D, H):
@@ -22,17 +24,17 @@ def weights(g, D, H):
 
 
 def some_lengths(g, T, B, full):
-    """Lengths in 1 to T, (B,), in no order; the longest is T, or T - 1 if not ``full``."""
-    lengths = torch.randint(1, T, (B,), generator=g)  # (B,)
-    lengths[:2], lengths[-1] = torch.tensor([T - 2, 2]), T if full else T - 1
-    return lengths
+    """Lengths in 1 to T, (B,), in no order; the second is 1, the longest T, or T - 1 if not ``full``."""
+    lengths = torch.randint(1, max(T, 2), (B,), generator=g)  # (B,)
+    lengths[:2], lengths[-1] = torch.tensor([T - 2, 1])[:B], T if full else T - 1
+    return lengths.clamp(1, T)
 
 
 # ---- Exercise 1
 
 
-def right_step(x_t, h, W_xh, W_hh, b, *, no_tanh=False, sigmoid=False, relu=False, softmax=False, tanh_each=False, bias_after=False,
-               no_bias=False,
+def right_step(x_t, h, W_xh, W_hh, b, *, no_tanh=False, sigmoid=False, relu=False, softmax=False, tanh_each=False, tanh_split=False,
+               tanh_input=False, tanh_state=False, bias_after=False, no_bias=False,
                bias_twice=False, no_past=False, no_input=False, kept=False, columns=False, turned=False, first=False, hh_turned=False,
                exchanged=False, exchanged_h=False, rows=False, rows_h=False, under=False, elementwise=False, cut=False, cut_state=False):
     """One step, (B, D) and (B, H) -> (B, H); with a switch on, a known wrong one. Some of them raise."""
@@ -51,7 +53,10 @@ def right_step(x_t, h, W_xh, W_hh, b, *, no_tanh=False, sigmoid=False, relu=Fals
     shift = 0 * b if no_bias else 2 * b if bias_twice else b
     squash = (lambda a: a) if no_tanh else torch.sigmoid if sigmoid else torch.relu if relu else torch.tanh
     squash = (lambda a: a.softmax(1)) if softmax else squash
-    new = squash(now) + squash(past + shift) if tanh_each else squash(now + past) + shift if bias_after else squash(now + past + shift)
+    outside, shift = (shift, 0 * shift) if bias_after else (0 * shift, shift)
+    new = (squash(now) + squash(past + shift) if tanh_each else squash(now + shift) + squash(past) if tanh_split
+           else squash(now + shift) + past if tanh_input else now + squash(past + shift) if tanh_state else squash(now + past + shift))
+    new = new + outside
     new = new + h if kept else new
     return new.detach() if cut else new
 
@@ -66,6 +71,9 @@ rnn_step = Exercise(
         Slip("relu", "the sum goes through a ReLU; here it is tanh", CELL),
         Slip("softmax", "the sum goes through a softmax, so that the units share one budget of 1; tanh treats each unit by itself", CELL),
         Slip("tanh_each", "tanh is taken of the input's part and of the rest; it is taken once, of the whole sum", CELL),
+        Slip("tanh_split", "tanh is taken of the input's part with the bias, and of the state's; it is taken once, of the whole sum", CELL),
+        Slip("tanh_input", "the old state's part is added outside the tanh; it is taken of the whole sum (look at the parentheses)", CELL),
+        Slip("tanh_state", "the input's part is added outside the tanh; it is taken of the whole sum (look at the parentheses)", CELL),
         Slip("bias_after", "the bias is added after the tanh; it belongs to the sum inside", CELL),
         Slip("no_bias", "the bias b is missing from the sum", CELL),
         Slip("bias_twice", "the bias counts twice (once with each product, perhaps); torch.nn.RNN keeps two, we keep their sum, once",
@@ -83,12 +91,14 @@ rnn_step = Exercise(
         Slip("rows_h", "[h, x] stands side by side but W_xh lies above W_hh; the rows go in the order of the columns: W_hh above W_xh",
              CELL),
         Slip("rows", "[x, h] stands side by side but W_hh lies above W_xh; the rows go in the order of the columns: W_xh above W_hh", CELL),
-        Slip("under", "torch.cat put h under x_t, as if it were more sequences; dim=1 puts them side by side", LECTURE),
-        Slip("elementwise", "x_t * W_xh multiplies entry by entry; the matrix product is x_t @ W_xh", CELL),
+        Slip("under", "torch.cat put h under x_t, as if it were more sequences; dim=1 puts them side by side", LECTURE,
+             r"(cat|concat|concatenate|vstack)\(\W*x_t\W+h\W*(, *(dim|axis)? *=? *0 *)?\)"),
+        Slip("elementwise", "x_t * W_xh multiplies entry by entry; the matrix product is x_t @ W_xh", CELL,
+             r"x_t *\* *W_xh|W_xh *\* *x_t|mul(tiply)?\("),
         Slip("cut", CUT, CELL),
         Slip("cut_state", "no gradient flows back to h: the graph is cut there (torch.tensor(h), detach, .data); use h itself", CELL),
     ),
-    cases=lambda g, sizes=((2, 3, 4), (5, 4, 3)): [  # (B, D, H)
+    cases=lambda g, sizes=((2, 3, 4), (2, 3, 4), (5, 4, 3), (1, 3, 4)): [  # (B, D, H)
         (torch.randn(B, D, generator=g), torch.randn(B, H, generator=g), *weights(g, D, H)) for B, D, H in sizes],
     read=CELL,
     returns=("h_t",),
@@ -125,12 +135,9 @@ def filled(step, x, h0, aliased):
 
 
 def right_unfold(step, x, h0, *, batch_first=False, whole=False, order=False, two_values=False, zeros=False, not_carried=False,
-                 backwards=False,
-                 short=False, late=False, kept_start=False, shifted=False, aliased=False, overwritten=False, cut_between=False,
-                 listed=False,
-                 catted=False, stacked_b=False, only_h=False, only_last=False, swapped=False, leading=False, first_state=False,
-                 start_state=False,
-                 cut=False, cut_start=False, cut_last=False):
+                 backwards=False, short=False, late=False, kept_start=False, shifted=False, aliased=False, overwritten=False, cut_between=False,
+                 listed=False, catted=False, stacked_b=False, only_h=False, only_last=False, swapped=False, leading=False, first_state=False,
+                 start_state=False, cut=False, cut_start=False, cut_last=False):
     """All states and the last one, (T, B, D) -> (T, B, H), (B, H); with a switch on, a known wrong answer. Some of them raise."""
     whole and step(x, h0)
     order and step(h0, x[0])
@@ -175,13 +182,13 @@ unfold = Exercise(
         Slip("kept_start", "h0 stands among the states, so there are T + 1 of them; h[0] is the state after the first step", UNFOLD),
         Slip("shifted", "each state is stored before its step; h[t] is the state after step t has been read", UNFOLD),
         Slip("aliased", "one tensor is overwritten at each step, and h holds it T times; each step makes a new tensor", UNFOLD),
-        Slip("overwritten", "the next step reads its state out of the tensor that is being filled, so backward() fails; keep the state "
-             "in a "
-             "variable of its own, or collect the states in a list", UNFOLD),
+        Slip("overwritten", "a state is overwritten that backward() still needs (read out of the tensor that is being filled, or "
+             "changed by h[:] = ...), so backward() fails; let each step make a new tensor, h = step(x_t, h)", UNFOLD),
         Slip("cut_between", "the state is detached between the steps, so gradients reach one step back only; carry the state itself",
              UNFOLD),
         Slip("listed", "h is a Python list; torch.stack makes one tensor (T, B, H) of it", UNFOLD),
-        Slip("catted", "torch.cat glues the states along the batch, (T·B, H); torch.stack makes a new axis, (T, B, H)", UNFOLD),
+        Slip("catted", "the states are glued along the batch, (T·B, H), as torch.cat does, and states += h; append each, and torch.stack "
+             "makes a new axis, (T, B, H)", UNFOLD),
         Slip("stacked_b", "the states are stacked along the second axis, (B, T, H); time comes first, (T, B, H)", UNFOLD),
         Slip("only_h", "only the states are returned; return the pair h, h_T", UNFOLD),
         Slip("only_last", "only the last state is returned; return the pair h, h_T", UNFOLD),
@@ -194,7 +201,7 @@ unfold = Exercise(
         Slip("cut_last", "no gradient flows back through h_T: the graph is cut there (torch.tensor, detach, .data); return the state "
              "itself", UNFOLD),
     ),
-    cases=lambda g, sizes=((5, 3, 2, 4), (4, 2, 5, 3)): [  # (T, B, D, H)
+    cases=lambda g, sizes=((5, 3, 2, 4), (5, 3, 2, 4), (4, 2, 5, 3), (13, 2, 4, 3), (4, 1, 2, 3), (1, 3, 2, 4)): [  # (T, B, D, H)
         (torch.randn(T, B, D, generator=g), torch.randn(B, H, generator=g), *weights(g, D, H)) for T, B, D, H in sizes],
     read=UNFOLD,
     call=lambda answer, x, h0, W_xh, W_hh, b: answer(given_step(x, h0, W_xh, W_hh, b), x, h0),
@@ -224,7 +231,13 @@ def right_shapes(T, B, D, H, num_layers, bidirectional, *, out_b=False, h_n_b=Fa
 def two_shapes(answer, *case):
     """The two shapes as tensors, whatever kind of sequence they came as."""
     result = answer(*case)
-    return tuple(torch.as_tensor(s) if isinstance(s, list | tuple) else s for s in result) if isinstance(result, list | tuple) else result
+    if not isinstance(result, list | tuple) or len(result) != 2:
+        return result
+    for name, s in zip(("out", "h_n"), result):
+        numbers = isinstance(s, list | tuple) and all(isinstance(n, int | float | torch.Tensor | np.integer) for n in s)
+        if not numbers and not isinstance(s, torch.Tensor | np.ndarray):
+            raise Unfit(f"the shape of {name} is {s!r}, expected a tuple of whole numbers")
+    return tuple(torch.as_tensor(s) for s in result)
 
 
 shapes = Exercise(
@@ -248,7 +261,7 @@ shapes = Exercise(
         Slip("one_step", "out lacks the axis of time; it holds the top layer's state at every step", TORCH),
         Slip("swapped", "the two are the wrong way round; torch returns out, h_n", TORCH),
     ),
-    cases=lambda g, rows=((1, False), (2, False), (1, True), (3, True)): [
+    cases=lambda g, rows=((1, False), (2, False), (1, True), (2, True), (3, True)): [
         (*(torch.randperm(9, generator=g)[:4] + 4).tolist(), layers, both) for layers, both in rows],
     read=TORCH,
     call=two_shapes,
@@ -285,14 +298,29 @@ def right_pad(names, *, batch_first=False, from_zero=False, codes=False, in_fron
 
 
 def whole_numbers(result):
-    """Both have to be indices: of any width, but whole."""
+    """Both have to be tensors of whole numbers, and the lengths of a kind that torch takes for indices."""
     for name, value in zip(("ids", "lengths"), result):
-        if torch.as_tensor(value).is_floating_point():
+        if not isinstance(value, torch.Tensor):
+            raise Unfit(f"{name} are an array, expected a tensor: torch.from_numpy makes one of it")
+        if value.is_floating_point():
             raise Unfit(f"{name} are floating-point numbers, expected whole ones")
+    if result[1].dtype not in (torch.int64, torch.int32):
+        raise Unfit(f"lengths are {result[1].dtype}, expected torch.int64 (or torch.int32): torch takes no other kind for indices")
     return result
 
 
+def batches(g, sizes=((3, 6), (5, 9), (4, 3)), words=(), edges=()):
+    """Lists of names for (B, longest), the longest second, and after them some ``edges`` as they are."""
+    cases = []
+    for B, T in sizes:
+        shorter = [w for w in (words[i] for i in torch.randperm(len(words), generator=g)) if len(w) < T]
+        cases.append(([*shorter[:1], next(w for w in words if len(w) == T), *shorter[1 : B - 1]],))
+    return cases + [([*names],) for names in edges]
+
+
 NAMES = "amina bo eero francisco giulia iris jurgis katerina liam mateo noor oya pekka rosa seda titilayo ugne vilma wayan zdenka".split()
+# One twice, one alone, one letter each, all letters:
+EDGES = (("bo", "zdenka", "bo", "liam"), ("katerina",), ("a", "z"), ("abcdefghijklmnopqrstuvwxyz", "bo"))
 pad = Exercise(
     title="Exercise 4",
     points=2,
@@ -311,13 +339,12 @@ pad = Exercise(
         Slip("counts_end", "the lengths are one too large; lengths[b] is the number of letters of names[b]", PADDING),
         Slip("only_ids", "only the ids are returned; return the pair ids, lengths", PADDING),
         Slip("swapped", "the pair is the wrong way round; it is ids, lengths", PADDING),
-        Slip("floats", "indices are whole numbers; torch.zeros makes float32, unless it is told dtype=torch.long", PADDING),
-        Slip("all_lists", "ids and lengths are Python lists; torch.tensor makes a tensor of each", PADDING),
+        Slip("floats", "ids are whole numbers, since they are indices; torch.zeros makes float32, unless it is told dtype=torch.long",
+             PADDING),
+        Slip("all_lists", "ids are a Python list; torch.tensor makes a tensor of it (and of lengths, if they are one too)", PADDING),
         Slip("lists", "lengths are a Python list; torch.tensor(lengths) makes a tensor of it", PADDING),
     ),
-    cases=lambda g, sizes=((3, 6), (5, 9), (4, 3)), words=tuple(NAMES): [  # (B, longest); the longest name stands second
-        ([*shorter[:1], next(w for w in words if len(w) == T), *shorter[1 : B - 1]],) for B, T in sizes
-        for shorter in [[w for w in (words[i] for i in torch.randperm(len(words), generator=g)) if len(w) < T]]],
+    cases=lambda g, **sizes: batches(g, **{"words": NAMES, "edges": EDGES} | sizes),
     read=PADDING,
     returns=("ids", "lengths"),
     accept=whole_numbers,
@@ -331,7 +358,8 @@ pad = Exercise(
 
 def right_classify(h, lengths, W_hy, b_y, *, after_padding=False, one_late=False, one_early=False, first=False, mean_all=False,
                    mean_real=False,
-                   total=False, same_length=False, unpaired=False, axes=False, every_step=False, softmax=False, log_softmax=False,
+                   total=False, same_length=False, unpaired=False, axes=False, every_step=False, longest=False,
+                   softmax=False, log_softmax=False,
                    sigmoid=False,
                    tanh=False, no_bias=False, turned=False, winner=False, axis_b=False, gathered=False, over_batch=False, listed=False,
                    cut=False,
@@ -339,6 +367,7 @@ def right_classify(h, lengths, W_hy, b_y, *, after_padding=False, one_late=False
     """Scores of each sequence's last real state, (B, H) -> (B, C); with a switch on, a known mistake."""
     b, mask = torch.arange(len(lengths)), torch.arange(len(h))[:, None] < lengths  # (B,), (T, B)
     t = 0 * lengths if first else lengths - 2 if one_early else lengths - 1 + int(one_late)
+    t = 0 * t + lengths.max() - 1 if longest else t
     axis_b and h[:, t]
     gathered and h.gather(1, t[:, None, None].expand(-1, 1, h.shape[2]))
     s = h[-1] if after_padding else h[b, t] if axes else h[t] if unpaired else h[lengths[0] - 1] if same_length else h[t, b]  # (B, H)
@@ -366,12 +395,13 @@ classify = Exercise(
         Slip("mean_real", "the states are averaged over the letters; read the one after the last letter", PADDING),
         Slip("total", "the states are summed over the letters; read the one after the last letter", PADDING),
         Slip("same_length", "all names are read where the first one ends; each has its own lengths[b]", PADDING),
+        Slip("longest", "all names are read where the longest ends; each has its own lengths[b]", PADDING),
         Slip("unpaired", "h[lengths - 1] takes whole rows of the batch, (B, B, H); the batch needs an index too: h[lengths - 1, "
              "torch.arange(B)]", PADDING),
         Slip("axes", "the indices stand on the wrong axes; h is (T, B, H), so time comes first: h[lengths - 1, torch.arange(B)]", PADDING),
         Slip("axis_b", "h[:, lengths - 1] puts the lengths on the axis of the batch; time comes first: h[lengths - 1, "
-             "torch.arange(B)]", PADDING),
-        Slip("gathered", "gather runs along the batch (axis 1); time is axis 0", PADDING),
+             "torch.arange(B)]", PADDING, r"\[ *: *,"),
+        Slip("gathered", "gather runs along the batch (axis 1); time is axis 0", PADDING, "gather"),
         Slip("every_step", "there are scores for every step; one state of each name is read, (B, C)", PADDING),
         Slip("softmax", "softmax is applied; scores (logits) go into the loss as they are, and cross_entropy does the rest", PADDING),
         Slip("over_batch", "softmax is applied, and over the batch at that; scores (logits) go into the loss as they are", PADDING),
@@ -387,7 +417,8 @@ classify = Exercise(
         Slip("cut_state", "no gradient flows back to h: the graph is cut there (torch.tensor, detach, .data, .tolist); index h itself",
              PADDING),
     ),
-    cases=lambda g, sizes=((6, 4, 3, 5, True), (5, 3, 4, 2, False)): [  # (T, B, H, C), and whether the longest fills T
+    cases=lambda g, sizes=((6, 4, 3, 5, True), (6, 4, 3, 5, False), (5, 3, 4, 2, False), (4, 1, 3, 5, False),
+                           (1, 4, 3, 2, True)): [  # (T, B, H, C), and whether the longest fills T
         (torch.randn(T, B, H, generator=g), some_lengths(g, T, B, full), torch.randn(H, C, generator=g), torch.randn(C, generator=g))
         for T, B, H, C, full in sizes],
     read=PADDING,
@@ -402,7 +433,8 @@ classify = Exercise(
 
 def right_detect(h, w, b, mask, *, scores=False, softmax=False, tanh=False, no_bias=False, hard=False, unmasked=False, inverted=False,
                  too_soon=False,
-                 in_padding=False, from_one=False, last=False, largest=False, zero=False, end=False, over_batch=False, swapped=False,
+                 in_padding=False, from_one=False, last=False, largest=False, zero=False, end=False, at_half=False, step_zero=False,
+                 over_batch=False, swapped=False,
                  only_p=False,
                  only_first=False, axis=False, overwritten=False, argmax=False, columns=False, listed=False, cut=False):
     """The probability of the event at each step, (T, B), and where it is first seen, (B,); with a switch on, a known mistake."""
@@ -411,23 +443,25 @@ def right_detect(h, w, b, mask, *, scores=False, softmax=False, tanh=False, no_b
     z = h @ w + (0 if no_bias else b)  # (T, B, H) @ (H,) -> (T, B)
     z = torch.where(mask, z, 0) if too_soon else z
     p = z if scores else z.softmax(0) if softmax else z.tanh() if tanh else z.sigmoid()  # (T, B)
-    everywhere = p > 0.5
+    over = torch.ge if at_half else torch.gt
+    everywhere = over(p, 0.5)
     if overwritten:
         p[~mask] = 0
     p = p if unmasked or too_soon or overwritten else torch.where(mask, p, 0)
     p = (p > 0.5).float() if hard else p
-    fires = everywhere if in_padding else p > 0.5  # (T, B)
+    fires = everywhere if in_padding else over(p, 0.5)  # (T, B)
     t, T = torch.arange(len(h))[:, None], len(h)
     found = torch.where(fires, t, -1).amax(0) if last else p.argmax(0) if largest else torch.where(fires, t, T).amin(0)  # (B,)
     found = torch.where(fires.any(0), found, 0 if zero else T if end else -1) + from_one * fires.any(0)  # (B,)
+    found = torch.where(found == 0, -1, found) if step_zero else found
     found = fires.any(1).int().argmax() if over_batch else p.argmax(0) if argmax else found
     p, found = p.detach() if cut else p[..., None] if axis else p, found.tolist() if listed else found
     return p if only_p else found if only_first else (found, p) if swapped else (p, found)
 
 
-def detections(g, sizes=((6, 4, 3), (7, 5, 2))):
+def detections(g, sizes=((6, 4, 3), (6, 4, 3), (7, 5, 2))):
     """States (T, B, H) whose scores keep clear of 0. Sequence 0 fires at once, 1 in its padding only, 2 at its second step and, more
-    surely, later; 3 never does."""
+    surely, later; 3 never does. Sequences 0 and 2 first fire with p just above 0.5. Then scores of exactly 0, B = 1, and T = 1."""
     cases = []
     for T, B, H in sizes:
         lengths = some_lengths(g, T, B, True)  # (B,)
@@ -436,12 +470,14 @@ def detections(g, sizes=((6, 4, 3), (7, 5, 2))):
         sign = 2 * torch.randint(2, (T, B), generator=g) - 1
         sign[0, 0], sign[:, 1], sign[:3, 2], sign[:, 3] = 1, 1 - 2 * mask[:, 1].long(), torch.tensor([-1, 1, 1]), -1
         size = 0.3 + 2 * torch.rand(T, B, generator=g)
-        size[1:3, 2] = torch.tensor([0.5, 2.5])
+        size[0, 0], size[1:3, 2] = 0.05, torch.tensor([0.05, 2.5])
         h, w, b = (torch.randn(shape, generator=g) for shape in ((T, B, H), (H,), ()))
         w = w + 0.5 * w.sign()
         b = b + 0.5 * b.sign()
         cases.append((h + ((sign * size - h @ w - b) / (w @ w))[..., None] * w, w, b, mask))
-    return cases
+    (h, w, b, mask), flat = cases[0], cases[0][0].clone()
+    flat[0, 0], flat[:, 3] = 0, 0  # a score of 0 is no event
+    return [*cases, (flat, w, 0 * b, mask), (h[:, 2:3], w, b, mask[:, 2:3]), (h[:1], w, b, mask[:1])]
 
 
 detect = Exercise(
@@ -465,6 +501,8 @@ detect = Exercise(
         Slip("zero", "where nothing fires, first is 0 (argmax gives that when all are equal), as if the first letter had; it is -1",
              PADDING),
         Slip("end", "where nothing fires, first is T; it is -1", PADDING),
+        Slip("at_half", "p = 0.5 is taken for an event; it is one only if p > 0.5", PADDING),
+        Slip("step_zero", "an event at step 0 is taken for none; only where nothing fires first is -1", PADDING),
         Slip("over_batch", "one step is returned for the whole batch; each sequence has its own, (B,)", PADDING),
         Slip("swapped", "the pair is the wrong way round; it is p, first", PADDING),
         Slip("only_p", "only p is returned; return the pair p, first", PADDING),
@@ -488,7 +526,8 @@ detect = Exercise(
 # ---- Exercise 7
 
 
-def right_reverse(x, lengths, *, whole=False, batch=False, features=False, late=False, early=False, same_length=False, views=False,
+def right_reverse(x, lengths, *, whole=False, batch=False, features=False, late=False, early=False, same_length=False, longest=False,
+                  shortest=False, views=False,
                   unchanged=False,
                   halves=False, negative=False, batch_first=False, listed=False, dropped=False, cut=False):
     """Each sequence of (T, B, ...) turned round within its length; with a switch on, a known mistake. Some of them raise."""
@@ -497,7 +536,8 @@ def right_reverse(x, lengths, *, whole=False, batch=False, features=False, late=
     if whole or batch or features:
         return x.flip([d for d, on in zip((0, 1, -1), (whole, batch, features)) if on])
     y = x.clone()
-    for b, n in enumerate((0 * lengths + lengths[0] if same_length else lengths).tolist()):
+    one = lengths[0] if same_length else lengths.max() if longest else lengths.min()
+    for b, n in enumerate((0 * lengths + one if same_length or longest or shortest else lengths).tolist()):
         if batch_first:
             y[b, :n] = x[b, :n].flip(0)
         elif late:
@@ -512,12 +552,13 @@ def right_reverse(x, lengths, *, whole=False, batch=False, features=False, late=
 
 def real_part(answer, x, lengths):
     """What an answer makes of the real steps; what stands in the padding is left to it."""
+    mask = torch.arange(len(x))[:, None] < lengths  # (T, B), before the answer may change lengths
     result = answer(x, lengths)
-    y = torch.as_tensor(result.copy() if type(result).__module__ == "numpy" else result) if hasattr(result, "shape") else result
-    if not isinstance(y, torch.Tensor) or y.shape != x.shape:
+    if isinstance(result, np.ndarray):
+        raise Unfit("the result is an array, expected a tensor, through which gradients flow back")
+    if not isinstance(result, torch.Tensor) or result.shape != x.shape:
         return result
-    mask = torch.arange(len(x))[:, None] < lengths  # (T, B)
-    return torch.where(mask.reshape(*mask.shape, *[1] * (y.dim() - 2)), y, 0)  # (T, B, ...)
+    return torch.where(mask.reshape(*mask.shape, *[1] * (x.dim() - 2)), result, 0)  # (T, B, ...)
 
 
 reverse_padded = Exercise(
@@ -531,9 +572,10 @@ reverse_padded = Exercise(
         Slip("late", "each sequence begins one step too late, in its padding; the first step out is x[lengths[b] - 1, b]", PADDING),
         Slip("early", "the last real step stays where it is; all lengths[b] steps are turned round", PADDING),
         Slip("same_length", "all sequences are turned round within the first one's length; each has its own lengths[b]", PADDING),
-        Slip("views", "steps were overwritten before they were read (x[t] is a view, and y = x is no copy); write into a new tensor, "
-             "such as x.clone()",
-             DIRECTIONS),
+        Slip("longest", "all sequences are turned round within the longest one's length; each has its own lengths[b]", PADDING),
+        Slip("shortest", "all sequences are turned round within the shortest one's length; each has its own lengths[b]", PADDING),
+        Slip("views", "steps were overwritten before they were read (x[t] is a view, and y = x is no copy); write into a new tensor "
+             "and read from x, or clone the steps that you exchange", DIRECTIONS),
         Slip("unchanged", "nothing is turned round (or twice: exchanging over the whole length undoes itself)", DIRECTIONS),
         Slip("halves", "only the first half of each sequence is written", DIRECTIONS),
         Slip("negative", "torch does not slice with a negative step; flip(0) turns an axis round", DIRECTIONS),
@@ -544,10 +586,10 @@ reverse_padded = Exercise(
         Slip("listed", "the sequences are returned as a list; return one tensor of the shape of x, (T, B, ...)", PADDING),
         Slip("cut", CUT, DIRECTIONS),
     ),
-    cases=lambda g, sizes=((5, 3, (2,), False), (6, 4, (), True), (4, 3, (5,), True)): [  # (T, B, ...)
-        (x * (torch.arange(T)[:, None] < n).reshape(T, B, *[1] * len(rest)), n) for T, B, rest, full in sizes
-        for x in [torch.randn(T, B, *rest, generator=g) if rest else torch.randint(1, 27, (T, B), generator=g)]
-        for n in [some_lengths(g, T, B, full)]],
+    cases=lambda g, sizes=((5, 3, (2,), False), (5, 3, (2,), True), (6, 4, (), True), (4, 3, (5,), True), (5, 1, (2,), False),
+                           (1, 3, (2,), True)): [  # (T, B, ...), real numbers in the padding too
+        (torch.randn(T, B, *rest, generator=g) if rest else torch.randint(1, 27, (T, B), generator=g), some_lengths(g, T, B, full))
+        for T, B, rest, full in sizes],
     read=DIRECTIONS,
     call=real_part,
     returns=("the result",),
@@ -560,14 +602,15 @@ reverse_padded = Exercise(
 
 
 def right_summary(out, lengths, *, last_row=False, own_last=False, first_row=False, exchanged=False, order=False, padded=False,
-                  one_late=False,
+                  one_late=False, longest=False,
                   mean=False, added=False, interleaved=False, under=False, stacked=False, only_forth=False, in_time=False,
                   listed=False, cut=False):
     """h_T beside h_1^R, (T, B, 2H) -> (B, 2H); with a switch on, a known mistake."""
     forth, back = (out[..., ::2], out[..., 1::2]) if interleaved else out.chunk(2, -1)  # (T, B, H) each
     b = torch.arange(len(lengths))
     in_time and out.chunk(2)[0][lengths - 1, b]
-    own = lambda half: half[lengths - 1 + int(one_late), b]  # noqa: E731  (B, H)
+    t = 0 * lengths + lengths.max() - 1 if longest else lengths - 1 + int(one_late)  # (B,)
+    own = lambda half: half[t, b]  # noqa: E731  (B, H)
     h = forth[0] if first_row or exchanged else forth[-1] if last_row or padded else forth.mean(0) if mean else own(forth)
     r = back[-1] if last_row else own(back) if own_last or exchanged else back.mean(0) if mean else back[0]
     if only_forth:
@@ -586,7 +629,7 @@ summary = Exercise(
              "padding); "
              "h_1^R stands in out[0]", TORCH),
         Slip("own_last", "both halves are read at the last letter, where right to left has read one letter only; its summary stands in "
-             "out[0]", TORCH),
+             "out[0] (or the halves are cut in the wrong place: H is half of the last axis)", TORCH),
         Slip("first_row", "both halves are read at the first letter, where left to right has read one letter only; its summary stands "
              "at the last", TORCH),
         Slip("exchanged", "the halves are read at each other's ends; left to right ends at the last letter, right to left at the "
@@ -594,6 +637,7 @@ summary = Exercise(
         Slip("order", "h_1^R stands first; it is h_T, then h_1^R", DIRECTIONS),
         Slip("padded", "the first half is read after the padding, at out[-1]; read it at out[lengths[b] - 1, b]", PADDING),
         Slip("one_late", "the first half is read one step too late, at lengths; the last letter is step lengths - 1", PADDING),
+        Slip("longest", "the first half is read where the longest name ends; each has its own lengths[b]", PADDING),
         Slip("mean", "the outputs are averaged over time; the summary is one state of each direction", DIRECTIONS),
         Slip("added", "the two are added, (B, H); they stand side by side, (B, 2H)", DIRECTIONS),
         Slip("interleaved", "every other unit is taken for one direction; the first H units are left to right, the last H right to "
@@ -606,7 +650,8 @@ summary = Exercise(
         Slip("listed", "the summaries are a list with a tensor for each name; torch.stack makes one tensor (B, 2H) of it", DIRECTIONS),
         Slip("cut", CUT, DIRECTIONS),
     ),
-    cases=lambda g, sizes=((7, 4, 3, True), (5, 3, 2, False)): [  # (T, B, H), and whether the longest fills T
+    cases=lambda g, sizes=((7, 4, 3, True), (7, 4, 3, False), (5, 3, 2, False), (5, 1, 3, False),
+                           (1, 4, 3, True)): [  # (T, B, H), and whether the longest fills T
         (torch.randn(T, B, 2 * H, generator=g), some_lengths(g, T, B, full)) for T, B, H, full in sizes],
     read=DIRECTIONS,
     returns=("the summary",),

@@ -35,7 +35,9 @@ step = Exercise(
         Slip("kept", "the state before is added to the new one; it enters only inside the tanh", CELL),
         Slip("sigmoid", "the sum goes through a sigmoid; here it is tanh", CELL),
     ),
-    cases=lambda g, B=5: [(torch.randn(B, generator=g), torch.randn(B, generator=g), w, u) for w, u in ((0.5, -1.5), (-1.25, 0.75))],
+    cases=lambda g, B=5: [(torch.randn(n, generator=g), torch.randn(n, generator=g), w, u)
+                          for n, w, u in ((B, 0.5, -1.5), (B, 0.5, -1.5), (B - 1, -1.25, 0.75), (1, -0.75, 1.25))],  # fmt: skip
     read=CELL,
+    returns=("the new state",),
     axes="b",
 )

@@ -243,7 +243,7 @@ def detect_step_by_step(h, w, b, mask):
         for i in range(B):
             if mask[t, i]:
                 p[t, i] = torch.sigmoid(h[t, i].dot(w) + b)
-                if p[t, i] >= 0.5 and first[i] == -1:
+                if p[t, i] > 0.5 and first[i] == -1:
                     first[i] = t
     return p, first
 
@@ -308,6 +308,16 @@ def reverse_by_remainder(x, lengths):
     return x.gather(0, index)
 
 
+def reverse_counting_down(x, lengths):
+    y = x.clone()
+    for t in range(len(x)):
+        for b in range(x.shape[1]):
+            if lengths[b] > 0:
+                lengths[b] -= 1
+                y[t, b] = x[lengths[b], b]
+    return y
+
+
 # ---- Exercise 8
 def summary_by_chunk(out, lengths):
     forth, back = out.chunk(2, dim=-1)
@@ -350,6 +360,6 @@ RIGHT = {
     "classify": [classify_by_index, classify_by_gather, classify_by_loop, classify_batch_first, classify_then_choose, classify_by_mask],
     "detect": [detect_by_where, detect_by_product, detect_by_infinity, detect_step_by_step, detect_with_numpy, detect_in_double],
     "reverse_padded": [reverse_by_index, reverse_copying, reverse_onto_zeros, reverse_in_place, reverse_by_roll, reverse_with_lists,
-                       reverse_by_remainder],
+                       reverse_by_remainder, reverse_counting_down],
     "summary": [summary_by_chunk, summary_by_view, summary_by_loop, summary_filling, summary_by_gather],
 }
