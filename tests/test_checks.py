@@ -424,6 +424,8 @@ def test_a_prediction_is_shown_beside_what_is_measured(capsys):
                     "you predicted 'all'; measured: 'half'"]
 
 
-def test_a_prediction_is_one_of_the_choices():
-    with pytest.raises(ValueError, match="expected one of"):
-        checks.predict("share", "none", ["half", "all"])
+@pytest.mark.parametrize("guess, choices", [("none", ["half", "all"]), ("six", None)])
+def test_what_is_no_prediction_is_told_and_not_noted(guess, choices, capsys):
+    checks.GUESSES.clear()
+    checks.predict("share", guess, choices)
+    assert capsys.readouterr().out.startswith("not a prediction: expected") and checks.GUESSES == {}

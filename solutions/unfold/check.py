@@ -135,9 +135,9 @@ def filled(step, x, h0, aliased):
 
 
 def right_unfold(step, x, h0, *, batch_first=False, whole=False, order=False, two_values=False, zeros=False, not_carried=False,
-                 backwards=False, short=False, late=False, kept_start=False, shifted=False, aliased=False, overwritten=False, cut_between=False,
-                 listed=False, catted=False, stacked_b=False, only_h=False, only_last=False, swapped=False, leading=False, first_state=False,
-                 start_state=False, cut=False, cut_start=False, cut_last=False):
+                 backwards=False, short=False, late=False, kept_start=False, shifted=False, aliased=False, overwritten=False,
+                 cut_between=False, listed=False, catted=False, stacked_b=False, only_h=False, only_last=False, swapped=False,
+                 leading=False, first_state=False, start_state=False, cut=False, cut_start=False, cut_last=False):
     """All states and the last one, (T, B, D) -> (T, B, H), (B, H); with a switch on, a known wrong answer. Some of them raise."""
     whole and step(x, h0)
     order and step(h0, x[0])
