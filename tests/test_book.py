@@ -129,6 +129,12 @@ def test_two_cold_builds_are_the_same(tmp_path):
     assert [name for name in pages[0] if pages[0][name] != pages[1][name]] == []
 
 
+def test_a_second_build_mends_nothing_twice(book):
+    before = {p: p.read_bytes() for p in book.glob("book/**/*.html")}
+    assert build(ROOT, "-n", "-W", "--keep-going").returncode == 0
+    assert [p for p in before if p.read_bytes() != before[p]] == []
+
+
 @pytest.mark.parametrize("page", ["index", "recurrence/cell", "gradients/eigenvalues"])
 def test_a_slider_moves_by_keyboard(visit, page):
     tab = visit(page)

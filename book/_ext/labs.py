@@ -1,4 +1,4 @@
-"""A lab's page offers the lab as one zip: the notebook, its checks and the student's requirements."""
+"""A lab's page offers the lab as one zip: the notebook and its checks."""
 
 import json
 import zipfile

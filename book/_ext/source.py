@@ -7,9 +7,7 @@ from textwrap import dedent
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-import rnncourse
-
-PACKAGE = Path(rnncourse.__file__).parent
+from rnncourse.results import PACKAGE
 
 
 def plain(name: str) -> tuple[Path, str]:
@@ -32,8 +30,7 @@ class Source(SphinxDirective):
     def run(self):
         file, text = plain(self.arguments[0])
         self.env.note_dependency(str(file))
-        block = nodes.literal_block(text, text, language="python")
-        return [block]
+        return [nodes.literal_block(text, text, language="python")]
 
 
 def setup(app):
