@@ -5,8 +5,9 @@ It is layered; arrows point from user to used, and only downwards (a test keeps 
     hand_in (the file to upload)
     checks (names the mistake)   demos (sliders)
     plots    results (stored experiments)    corpora (texts, splits)    traces (what an answer does)
-    gradients (norms, products of Jacobians, clipping)
-    unfold (any cell over (T, B, D); stacks; both directions)
+    training (one loop; truncated BPTT)
+    gradients (norms, products of Jacobians, BPTT by hand, clipping)
+    unfold (any cell over (T, B, D); stacks; both directions)    tasks (echo, cue, latch)
     cells (RNN)
 
 Enter at `rnncourse.cells`; ``python -m rnncourse`` says whether this machine is ready.

@@ -23,6 +23,7 @@ PACKAGES = (
     ("ipykernel", "ipykernel", "6.0"),
     ("nbclient", "nbclient", "0.10"),
     ("Faker", "faker", "40.54.0"),
+    ("tensorboard", "tensorboard", "2.17"),
 )
 CPU = " --extra-index-url https://download.pytorch.org/whl/cpu"  # spares Linux the gigabytes of CUDA
 

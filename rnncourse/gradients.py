@@ -1,12 +1,12 @@
-"""Instruments for gradients through time: their norm at each step, the Jacobians they pass, clipping."""
+"""Gradients through time: by autograd and by hand, their norm at each step, the Jacobians they pass, clipping."""
 
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
-from .cells import expect
-from .unfold import Cell
+from .cells import RNN, expect
+from .unfold import Cell, unfold
 
 
 def through_time(cell: Cell, x: Tensor, loss: Callable[[Tensor], Tensor], s: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -49,6 +49,86 @@ def through_time(cell: Cell, x: Tensor, loss: Callable[[Tensor], Tensor], s: Ten
 def norms(cell: Cell, x: Tensor, loss: Callable[[Tensor], Tensor], s: Tensor | None = None) -> Tensor:
     """The Euclidean norm of dE/dh_t at every step, over batch and units together: shape (T,)."""
     return through_time(cell, x, loss, s)[1].flatten(1).norm(dim=1)  # (T, B, H) -> (T, B*H) -> (T,)
+
+
+def recursion(W_hh: Tensor, h: Tensor, direct: Tensor) -> Tensor:
+    r"""The gradient dE/dh_t at every step of a tanh network, by hand, from the last step to the first.
+
+    ``delta_t = direct_t + (delta_{t+1} * (1 - h_{t+1}^2)) W_hh^T``: what step t does to the loss of its own step, and
+    what it does by way of step t + 1.
+
+    Parameters
+    ----------
+    W_hh : Tensor, shape (H, H)
+        As in `rnncourse.cells.RNN`, which multiplies it from the right.
+    h : Tensor, shape (T, B, H)
+        The states.
+    direct : Tensor, shape (T, B, H)
+        The direct derivative of the loss by each state, with all later states held fixed; 0 where a step has no loss.
+
+    Returns
+    -------
+    Tensor, shape (T, B, H)
+        ``delta[t]``, over every path, as `through_time` finds it by autograd.
+
+    Raises
+    ------
+    ValueError
+        If ``direct`` has not the shape of ``h``, or ``W_hh`` is not (H, H).
+    """
+    expect(h.dim() == 3 and direct.shape == h.shape, "direct", f"(T, B, H) = {tuple(h.shape)}", tuple(direct.shape))
+    expect(W_hh.shape == (h.shape[-1], h.shape[-1]), "W_hh", f"(H, H) with H = {h.shape[-1]}", tuple(W_hh.shape))
+    delta = direct.clone()
+    for t in reversed(range(len(h) - 1)):
+        delta[t] += (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W_hh.T  # (B, H)
+    return delta
+
+
+@torch.no_grad()
+def bptt(cell: RNN, W_hy: Tensor, b_y: Tensor, x: Tensor, targets: Tensor, s: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+    """Backpropagation through time by hand: the loss and the five gradients of a tanh network with a softmax at every step.
+
+    Parameters
+    ----------
+    cell : RNN
+        With ``nonlinearity="tanh"``.
+    W_hy, b_y : Tensor, shape (H, V) and (V,)
+        The readout, ``logits_t = h_t W_hy + b_y``.
+    x : Tensor, shape (T, B, D)
+    targets : int64 Tensor, shape (T, B)
+        The right class at every step.
+    s : Tensor, shape (B, H), optional
+        State before the first step; zeros if None.
+
+    Returns
+    -------
+    loss : Tensor, scalar
+        Negative log-likelihood in nats, summed over steps and sequences.
+    gradients : dict of str to Tensor
+        Of "W_xh", "W_hh", "b", "W_hy" and "b_y", each in the shape of its parameter.
+
+    Raises
+    ------
+    ValueError
+        If the cell is not a tanh cell, or ``targets`` is not (T, B).
+
+    References
+    ----------
+    Werbos (1990), Backpropagation through time: what it does and how to do it, Proceedings of the IEEE 78(10).
+    """
+    expect(cell.nonlinearity == "tanh", "cell", "a tanh cell", cell.nonlinearity)
+    expect(targets.shape == x.shape[:2], "targets", f"(T, B) = {tuple(x.shape[:2])}", tuple(targets.shape))
+    s = cell.start(x) if s is None else s
+    h, _ = unfold(cell, x, s)  # (T, B, H)
+    log_p = (h @ W_hy + b_y).log_softmax(-1)  # (T, B, V)
+    truth = torch.nn.functional.one_hot(targets, len(b_y)).to(log_p)  # (T, B, V)
+    error = log_p.exp() - truth  # (T, B, V), dE/dlogits
+    delta = recursion(cell.W_hh, h, error @ W_hy.T)  # (T, B, H), dE/dh
+    local = delta * (1 - h**2)  # (T, B, H), dE/da, where h = tanh(a)
+    before = torch.cat([s[None], h[:-1]])  # (T, B, H), h_{t-1}
+    by = lambda left, right: torch.einsum("tbi,tbj->ij", left, right)  # noqa: E731  sums over steps and sequences
+    grads = {"W_xh": by(x, local), "W_hh": by(before, local), "b": local.sum((0, 1)), "W_hy": by(h, error), "b_y": error.sum((0, 1))}
+    return -(log_p * truth).sum(), grads
 
 
 def jacobian(W_hh: Tensor, h: Tensor) -> Tensor:
