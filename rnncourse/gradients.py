@@ -76,16 +76,20 @@ def recursion(W_hh: Tensor, h: Tensor, direct: Tensor) -> Tensor:
     ValueError
         If ``direct`` has not the shape of ``h``, or ``W_hh`` is not (H, H).
     """
-    expect(h.dim() == 3 and direct.shape == h.shape, "direct", f"(T, B, H) = {tuple(h.shape)}", tuple(direct.shape))
-    expect(W_hh.shape == (h.shape[-1], h.shape[-1]), "W_hh", f"(H, H) with H = {h.shape[-1]}", tuple(W_hh.shape))
-    delta = direct.clone()
+    H = h.shape[-1]
+    expect(h.dim() == 3 and direct.shape == h.shape,
+           "direct", f"(T, B, H) = {tuple(h.shape)}", tuple(direct.shape))  # fmt: skip
+    expect(W_hh.shape == (H, H), "W_hh", f"(H, H) with H = {H}", tuple(W_hh.shape))
+    delta = direct.clone()  # (T, B, H)
     for t in reversed(range(len(h) - 1)):
-        delta[t] += (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W_hh.T  # (B, H)
+        via_next = (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W_hh.T  # (B, H)
+        delta[t] += via_next  # eq-bptt-recursion
     return delta
 
 
 @torch.no_grad()
-def bptt(cell: RNN, W_hy: Tensor, b_y: Tensor, x: Tensor, targets: Tensor, s: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+def bptt(cell: RNN, W_hy: Tensor, b_y: Tensor, x: Tensor, targets: Tensor,
+         s: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
     """Backpropagation through time by hand: the loss and the five gradients of a tanh network with a softmax at every step.
 
     Parameters
@@ -117,18 +121,29 @@ def bptt(cell: RNN, W_hy: Tensor, b_y: Tensor, x: Tensor, targets: Tensor, s: Te
     Werbos (1990), Backpropagation through time: what it does and how to do it, Proceedings of the IEEE 78(10).
     """
     expect(cell.nonlinearity == "tanh", "cell", "a tanh cell", cell.nonlinearity)
-    expect(targets.shape == x.shape[:2], "targets", f"(T, B) = {tuple(x.shape[:2])}", tuple(targets.shape))
+    expect(targets.shape == x.shape[:2],
+           "targets", f"(T, B) = {tuple(x.shape[:2])}", tuple(targets.shape))  # fmt: skip
     s = cell.start(x) if s is None else s
     h, _ = unfold(cell, x, s)  # (T, B, H)
+    before = torch.cat([s[None], h[:-1]])  # (T, B, H)  h_{t-1}
     log_p = (h @ W_hy + b_y).log_softmax(-1)  # (T, B, V)
     truth = torch.nn.functional.one_hot(targets, len(b_y)).to(log_p)  # (T, B, V)
-    error = log_p.exp() - truth  # (T, B, V), dE/dlogits
-    delta = recursion(cell.W_hh, h, error @ W_hy.T)  # (T, B, H), dE/dh
-    local = delta * (1 - h**2)  # (T, B, H), dE/da, where h = tanh(a)
-    before = torch.cat([s[None], h[:-1]])  # (T, B, H), h_{t-1}
-    by = lambda left, right: torch.einsum("tbi,tbj->ij", left, right)  # noqa: E731  sums over steps and sequences
-    grads = {"W_xh": by(x, local), "W_hh": by(before, local), "b": local.sum((0, 1)), "W_hy": by(h, error), "b_y": error.sum((0, 1))}
-    return -(log_p * truth).sum(), grads
+    error = log_p.exp() - truth  # (T, B, V)  eq-bptt-error
+    delta = recursion(cell.W_hh, h, error @ W_hy.T)  # (T, B, H)  eq-bptt-direct
+    local = delta * (1 - h**2)  # (T, B, H)  eq-bptt-local
+    gradients = {
+        "W_xh": summed_outer(x, local),  # (D, H)  eq-bptt-tricky
+        "W_hh": summed_outer(before, local),  # (H, H)
+        "b": local.sum((0, 1)),  # (H,)
+        "W_hy": summed_outer(h, error),  # (H, V)  eq-bptt-straight
+        "b_y": error.sum((0, 1)),  # (V,)
+    }
+    return -(log_p * truth).sum(), gradients
+
+
+def summed_outer(left: Tensor, right: Tensor) -> Tensor:
+    """The outer products of two rows, summed over steps and sequences: (T, B, I) and (T, B, J) -> (I, J)."""
+    return torch.einsum("tbi,tbj->ij", left, right)
 
 
 def jacobian(W_hh: Tensor, h: Tensor) -> Tensor:

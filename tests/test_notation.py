@@ -26,7 +26,15 @@ def linear_gradient():
     return {"g_next": g_next, "W_hh": one.W_hh.detach()}, gradient[0]
 
 
-EXPECTED = {"cell": cell, "linear-gradient": linear_gradient}
+def bptt():
+    one, h_t = cells.RNN(3, 4).double(), torch.randn(1, 4).double().requires_grad_()
+    d_t, g_next = torch.randn(4).double(), torch.randn(4).double()
+    h_next = one(torch.randn(1, 3).double(), h_t)[0]  # (1, 4)
+    (gradient,) = torch.autograd.grad(h_t[0] @ d_t + h_next[0] @ g_next, h_t)
+    return {"d_t": d_t, "g_next": g_next, "h_next": h_next[0].detach(), "W_hh": one.W_hh.detach()}, gradient[0]
+
+
+EXPECTED = {"cell": cell, "linear-gradient": linear_gradient, "bptt": bptt}
 
 
 @pytest.mark.parametrize("equation, course", FORMS)
