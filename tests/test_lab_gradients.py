@@ -1,0 +1,1309 @@
+"""Lab 2: wrong answers as students write them, and what the lab promises. What holds for all labs stands in test_labs.py."""
+
+import importlib
+import inspect
+import itertools
+import math
+import re
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rnncourse import gradients
+from rnncourse.checks import CheckFailed, Exercise, same
+
+FOLDER = Path(__file__).parents[1] / "solutions" / "gradients"
+WRONG = []
+
+
+def loaded(*names):
+    """The lab's own modules; other labs have modules of the same names."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        return [importlib.import_module(name) for name in names]
+    finally:
+        sys.path.pop(0)
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+check, hidden, right = loaded("check", "hidden", "right")
+EXERCISES = {name: value for name, value in vars(check).items() if isinstance(value, Exercise)}
+
+
+def read(folder, tag):
+    raise NotImplementedError("it is lent")
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def wrong(exercise, *switches):
+    """Note a wrong answer and the slips that name it; none where the bank does not know it, or it cannot be compared."""
+
+    def note(answer):
+        WRONG.append(pytest.param(exercise, answer, set(switches), id=f"{exercise}-{len(WRONG)}-{'-'.join(switches) or 'refused'}"))
+        return answer
+
+    return note
+
+
+# Exercise 1
+
+
+@wrong("power_norms", "entries")
+def answer(W, T):
+    return [torch.linalg.matrix_norm(W**t, 2) for t in range(T + 1)]
+
+
+@wrong("power_norms", "frobenius")
+def answer(W, T):
+    A, sizes = torch.eye(len(W), dtype=W.dtype), []
+    for _ in range(T + 1):
+        sizes.append(A.norm())
+        A = A @ W
+    return torch.stack(sizes)
+
+
+@wrong("power_norms", "no_start")
+def answer(W, T):
+    A, sizes = W, []
+    for _ in range(T):
+        sizes.append(torch.linalg.norm(A, ord=2).item())
+        A = A @ W
+    return sizes
+
+
+@wrong("power_norms", "short")
+def answer(W, T):
+    return torch.tensor([torch.linalg.matrix_norm(torch.linalg.matrix_power(W, t), 2) for t in range(T)])
+
+
+@wrong("power_norms", "of_w", "frobenius")
+def answer(W, T):
+    return torch.norm(W) ** torch.arange(T + 1)
+
+
+@wrong("power_norms", "of_radius")
+def answer(W, T):
+    return torch.linalg.eigvals(W).abs().max() ** torch.arange(T + 1)
+
+
+@wrong("power_norms", "only_last")
+def answer(W, T):
+    return torch.linalg.matrix_norm(torch.linalg.matrix_power(W, T), 2)
+
+
+@wrong("power_norms", "rows")
+def answer(W, T):
+    return [torch.linalg.matrix_power(W, t).abs().sum(1).max() for t in range(T + 1)]
+
+
+@wrong("power_norms")
+def answer(W, T):
+    return [torch.linalg.matrix_norm(torch.linalg.matrix_power(W, t), "nuc") for t in range(T + 1)]
+
+
+@wrong("power_norms")
+def answer(W, T):
+    return [[n] for n in check.right_norms(W, T)]
+
+
+@wrong("power_norms")
+def answer(W, T):
+    A, sizes = torch.eye(len(W), dtype=W.dtype), torch.empty(T + 1)
+    for t in range(T):
+        sizes[t] = torch.linalg.matrix_norm(A, 2)
+        A = A @ W
+    return sizes
+
+
+@wrong("power_norms")
+def answer(W, T, sizes=[]):  # noqa: B006
+    for t in range(T + 1):
+        sizes.append(torch.linalg.matrix_norm(torch.linalg.matrix_power(W, t), 2).item())
+    return sizes
+
+
+# Exercise 2
+
+
+@wrong("radius", "largest")
+def answer(W):
+    return max(torch.linalg.eigvals(W).real).item()
+
+
+@wrong("radius", "real_part")
+def answer(W):
+    return abs(torch.linalg.eigvals(W).real).max()
+
+
+@wrong("radius", "symmetric")
+def answer(W):
+    return torch.linalg.eigh(W)[0].abs().max()
+
+
+@wrong("radius", "norm_of_w")
+def answer(W):
+    return torch.linalg.svdvals(W)[0]
+
+
+@wrong("radius", "signed")
+def answer(W):
+    values = torch.linalg.eigvals(W)
+    return values[torch.argmax(torch.abs(values))]
+
+
+@wrong("radius")
+def answer(W):
+    return np.linalg.eigvals(W.numpy())[0].real
+
+
+@wrong("radius")
+def answer(W):
+    values = torch.linalg.eigvals(W)
+    return (values.real.abs() + values.imag.abs()).max()
+
+
+@wrong("radius")
+def answer(W):
+    return gradients.spectral_radius(W)
+
+
+@wrong("radius")
+def answer(W):
+    v = torch.ones(len(W), dtype=W.dtype)
+    for _ in range(50):
+        v = W @ v / (W @ v).norm()
+    return (W @ v).norm()
+
+
+# Exercise 3
+
+
+@wrong("transient", "normal")
+def answer(n):
+    return 0.9 * torch.linalg.qr(torch.randn(n, n, generator=generator()))[0]
+
+
+@wrong("transient", "normal")
+def answer(n):
+    A = torch.rand(n, n, generator=generator(), dtype=torch.float64) - 0.5
+    A = A + A.T
+    return 0.9 * A / torch.linalg.eigvalsh(A).abs().max()
+
+
+@wrong("transient", "explodes")
+def answer(n):
+    return torch.eye(n) + torch.ones(n - 1).diag(1)
+
+
+@wrong("transient", "explodes")
+def answer(n):
+    return torch.ones(n, n)
+
+
+@wrong("transient", "explodes")
+def answer(n):
+    return 0.95 * torch.eye(n)
+
+
+@wrong("transient", "tame")
+def answer(n):
+    return 0.5 * torch.eye(n) + torch.ones(n - 1).diag(1)
+
+
+@wrong("transient", "tame")
+def answer(n):
+    W = torch.randn(n, n, generator=generator())
+    return 0.9 * W / (3 * torch.linalg.eigvals(W).abs().max())
+
+
+@wrong("transient", "huge")
+def answer(n):
+    W = 0.9 * torch.eye(n)
+    W[0, 1] = 1000
+    return W
+
+
+@wrong("transient", "huge", "explodes")
+def answer(n):
+    return 2 * torch.eye(n) + torch.ones(n - 1).diag(1)
+
+
+@wrong("transient", "sized")
+def answer(n):
+    return torch.tensor(0.9 * np.eye(5) + np.eye(5, k=1))
+
+
+@wrong("transient")
+def answer(n):
+    return [[0.9, 1.0], [0.0, 0.9]]
+
+
+@wrong("transient")
+def answer(n):
+    return torch.full((n, n), torch.nan)
+
+
+@wrong("transient")
+def answer(n):
+    print(0.9 * torch.eye(n) + torch.ones(n - 1).diag(1))
+
+
+@wrong("transient")
+def answer(n):
+    return check.right_transient(n)
+
+
+# Exercise 4
+
+
+def recursion(W_hh, h, direct, back):
+    delta = direct.clone()
+    for t in range(len(h) - 2, -1, -1):
+        delta[t] = delta[t] + back(t, delta)
+    return delta
+
+
+def by(back, *switches):
+    """A recursion with its own way back: ``back(W_hh, h, direct, t, delta)``."""
+    wrong("deltas", *switches)(lambda W_hh, h, direct: recursion(W_hh, h, direct, lambda t, delta: back(W_hh, h, direct, t, delta)))
+
+
+by(lambda W, h, direct, t, delta: (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W, "not_turned")
+by(lambda W, h, direct, t, delta: (delta[t + 1] * (1 - h[t] ** 2)) @ W.T, "wrong_step")
+by(lambda W, h, direct, t, delta: (delta[t + 1] @ W.T) * (1 - h[t + 1] ** 2), "after")
+by(lambda W, h, direct, t, delta: (delta[t + 1] @ W.T) * (1 - h[t] ** 2), "after", "wrong_step")
+by(lambda W, h, direct, t, delta: (delta[t + 1] @ W) * (1 - h[t + 1] ** 2), "after", "not_turned")
+by(lambda W, h, direct, t, delta: delta[t + 1] @ W.T, "no_tanh")
+by(lambda W, h, direct, t, delta: (delta[t + 1] * (1 - torch.tanh(h[t + 1]) ** 2)) @ W.T)
+by(lambda W, h, direct, t, delta: (delta[t + 1] * (1 - h[t + 1])) @ W.T, "unsquared")
+by(lambda W, h, direct, t, delta: (delta[t + 1] * h[t + 1] * (1 - h[t + 1])) @ W.T, "sigmoid")
+by(lambda W, h, direct, t, delta: (direct[t + 1] * (1 - h[t + 1] ** 2)) @ W.T, "one_path")
+by(lambda W, h, direct, t, delta: delta[t + 1] * (1 - h[t + 1] ** 2), "no_matrix")
+by(lambda W_hh, h, direct, t, delta: W_hh @ (delta[t + 1] * (1 - h[t + 1] ** 2)), "columns")
+by(lambda W_hh, h, direct, t, delta: torch.matmul(W_hh.T, delta[t + 1] * (1 - h[t + 1] ** 2)), "columns")
+by(lambda W, h, direct, t, delta: (delta[-1] * (1 - h[t + 1] ** 2)) @ W.T)
+by(lambda W, h, direct, t, delta: ((delta[t + 1] * (1 - h[t + 1] ** 2)) @ W.T).detach().clamp(-1, 1))
+
+
+@wrong("deltas", "no_last")
+def answer(W_hh, h, direct):
+    delta = torch.zeros_like(h)
+    for t in range(len(h) - 2, -1, -1):
+        delta[t] = direct[t] + (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W_hh.T
+    return delta
+
+
+@wrong("deltas", "no_direct")
+def answer(W_hh, h, direct):
+    delta = torch.zeros_like(h)
+    delta[-1] = direct[-1]
+    for t in reversed(range(len(h) - 1)):
+        delta[t] = (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W_hh.T
+    return delta
+
+
+@wrong("deltas", "stops")
+def answer(W_hh, h, direct):
+    delta = direct.clone()
+    for t in range(len(h) - 2, 0, -1):
+        delta[t] += (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W_hh.T
+    return delta
+
+
+@wrong("deltas", "flipped")
+def answer(W_hh, h, direct):
+    out = [direct[-1]]
+    for t in range(len(h) - 2, -1, -1):
+        out.append(direct[t] + (out[-1] * (1 - h[t + 1] ** 2)) @ W_hh.T)
+    return torch.stack(out)
+
+
+@wrong("deltas", "listed")
+def answer(W_hh, h, direct):
+    out = [direct[-1]]
+    for t in range(len(h) - 2, -1, -1):
+        out.insert(0, direct[t] + (out[0] * (1 - h[t + 1] ** 2)) @ W_hh.T)
+    return out
+
+
+@wrong("deltas", "local")
+def answer(W_hh, h, direct):
+    out, coming = torch.zeros_like(h), torch.zeros_like(h[0])
+    for t in reversed(range(len(h))):
+        out[t] = (direct[t] + coming) * (1 - h[t] ** 2)
+        coming = out[t] @ W_hh.T
+    return out
+
+
+@wrong("deltas", "only_direct")
+def answer(W_hh, h, direct):
+    return direct
+
+
+@wrong("deltas")
+def answer(W_hh, h, direct):
+    return gradients.recursion(W_hh, h, direct)
+
+
+@wrong("deltas")
+def answer(W_hh, h, direct):
+    from rnncourse.gradients import recursion as mine
+    return mine(W_hh, h, direct)
+
+
+@wrong("deltas")
+def answer(W_hh, h, direct):
+    out, coming = [], torch.zeros_like(h[0])
+    for t in reversed(range(len(h))):
+        a = torch.atanh(h[t]).requires_grad_()
+        out.insert(0, direct[t] + coming)
+        coming = torch.autograd.grad(torch.tanh(a), a, out[0])[0] @ W_hh.T
+    return torch.stack(out)
+
+
+@wrong("deltas")
+def answer(W_hh, h, direct):
+    out, coming = [], torch.zeros_like(h[0])
+    for t in reversed(range(len(h))):
+        a = torch.atanh(h[t]).requires_grad_()
+        out.insert(0, direct[t] + coming)
+        torch.tanh(a).backward(out[0])
+        coming = a.grad @ W_hh.T
+    return torch.stack(out)
+
+
+@wrong("deltas")
+def answer(W_hh, h, direct):
+    delta = direct.clone()
+    for t in range(len(h) - 2, max(len(h) - 6, -1), -1):  # truncated after four steps
+        delta[t] += (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W_hh.T
+    return delta
+
+
+@wrong("deltas")
+def answer(W_hh, h, direct):
+    delta = direct.clone()
+    for t in range(len(h) - 2, -1, -1):
+        delta[t] += (delta[t + 1].squeeze() * (1 - h[t + 1] ** 2).squeeze()) @ W_hh.T
+    return delta.squeeze()
+
+
+class Keeps:
+    def __init__(self):
+        self.coming = None
+
+    def __call__(self, W_hh, h, direct):
+        out, coming = [], torch.zeros_like(h[0]) if self.coming is None or self.coming.shape != h[0].shape else self.coming
+        for t in reversed(range(len(h))):
+            out.insert(0, direct[t] + coming)
+            coming = (out[0] * (1 - h[t] ** 2)) @ W_hh.T
+        self.coming = coming
+        return torch.stack(out)
+
+
+wrong("deltas")(Keeps())
+
+
+# Exercise 5
+
+
+def sums(x, before, local, db=None):
+    both = lambda a, b: torch.einsum("tbi,tbj->ij", a, b)  # noqa: E731
+    return both(x, local), both(before, local), local.sum((0, 1)) if db is None else db
+
+
+@wrong("weight_gradients", "now")
+def answer(x, h0, h, delta):
+    return sums(x, h, delta * (1 - h**2))
+
+
+@wrong("weight_gradients", "zero_first")
+def answer(x, h0, h, delta):
+    local = delta * (1 - h**2)
+    return torch.einsum("tbi,tbj->ij", x, local), torch.einsum("tbi,tbj->ij", h[:-1], local[1:]), local.sum((0, 1))
+
+
+@wrong("weight_gradients", "no_tanh")
+def answer(x, h0, h, delta):
+    return sums(x, torch.cat([h0[None], h[:-1]]), delta)
+
+
+@wrong("weight_gradients", "b_no_tanh")
+def answer(x, h0, h, delta):
+    return sums(x, torch.cat([h0[None], h[:-1]]), delta * (1 - h**2), delta.sum(0).sum(0))
+
+
+@wrong("weight_gradients", "mean_batch")
+def answer(x, h0, h, delta):
+    return [g / x.shape[1] for g in sums(x, torch.cat([h0[None], h[:-1]]), delta * (1 - h**2))]
+
+
+@wrong("weight_gradients", "mean_batch", "mean_steps")
+def answer(x, h0, h, delta):
+    return [g / x.shape[0] / x.shape[1] for g in sums(x, torch.cat([h0[None], h[:-1]]), delta * (1 - h**2))]
+
+
+@wrong("weight_gradients", "last_only")
+def answer(x, h0, h, delta):
+    for t in range(len(x)):
+        local = delta[t] * (1 - h[t] ** 2)
+        dW_xh, dW_hh, db = x[t].T @ local, (h[t - 1] if t else h0).T @ local, local.sum(0)
+    return dW_xh, dW_hh, db
+
+
+@wrong("weight_gradients", "first_only")
+def answer(x, h0, h, delta):
+    for t in reversed(range(len(x))):
+        local = delta[t] * (1 - h[t] ** 2)
+        dW_xh, dW_hh, db = x[t].T @ local, (h[t - 1] if t else h0).T @ local, local.sum(0)
+    return dW_xh, dW_hh, db
+
+
+@wrong("weight_gradients", "turned")
+def answer(x, h0, h, delta):
+    local, before = delta * (1 - h**2), torch.cat([h0[None], h[:-1]])
+    return torch.einsum("tbi,tbj->ij", local, x), torch.einsum("tbi,tbj->ij", local, before), local.sum((0, 1))
+
+
+@wrong("weight_gradients", "swapped")
+def answer(x, h0, h, delta):
+    dW_xh, dW_hh, db = sums(x, torch.cat([h0[None], h[:-1]]), delta * (1 - h**2))
+    return dW_hh, dW_xh, db
+
+
+@wrong("weight_gradients", "b_batch")
+def answer(x, h0, h, delta):
+    local = delta * (1 - h**2)
+    return sums(x, torch.cat([h0[None], h[:-1]]), local, local.sum(0))
+
+
+@wrong("weight_gradients", "one_sequence")
+def answer(x, h0, h, delta):
+    return sums(x[:, :1], torch.cat([h0[None], h[:-1]])[:, :1], (delta * (1 - h**2))[:, :1])
+
+
+@wrong("weight_gradients", "viewed")
+def answer(x, h0, h, delta):
+    local = (delta * (1 - h**2)).reshape(-1, h.shape[2])
+    return x.view(-1, x.shape[2]).T @ local, torch.cat([h0[None], h[:-1]]).reshape(-1, h.shape[2]).T @ local, local.sum(0)
+
+
+@wrong("weight_gradients")
+def answer(x, h0, h, delta):
+    return sums(x, torch.cat([h[-1:], h[:-1]]), delta * (1 - h**2))  # roll: the last state in the place of h0
+
+
+@wrong("weight_gradients")
+def answer(x, h0, h, delta):
+    return sums(x, torch.cat([h0[None], h[:-1]]), delta * (1 - h**2))[:2]
+
+
+@wrong("weight_gradients")
+def answer(x, h0, h, delta):
+    return dict(zip(("dW_xh", "dW_hh", "db"), sums(x, torch.cat([h0[None], h[:-1]]), delta * (1 - h**2))))
+
+
+# Exercise 6
+
+
+def one_by_one(f, theta, rise):
+    grad = torch.zeros_like(theta)
+    for i in range(theta.numel()):
+        step = torch.zeros_like(theta)
+        step.view(-1)[i] = 1
+        grad.view(-1)[i] = rise(step)
+    return grad
+
+
+@wrong("numeric_gradient", "ahead")
+def answer(f, theta, eps=1e-5):
+    return one_by_one(f, theta, lambda e: (f(theta + eps * e) - f(theta)) / eps)
+
+
+@wrong("numeric_gradient", "not_halved")
+def answer(f, theta, eps=1e-5):
+    return one_by_one(f, theta, lambda e: (f(theta + eps * e) - f(theta - eps * e)) / eps)
+
+
+@wrong("numeric_gradient", "fixed")
+def answer(f, theta, eps=1e-5):
+    return one_by_one(f, theta, lambda e: (f(theta + 1e-6 * e) - f(theta - 1e-6 * e)) / 2e-6)
+
+
+@wrong("numeric_gradient", "rounded")
+def answer(f, theta, eps=1e-5):
+    theta = theta.float()
+    return one_by_one(f, theta, lambda e: (f(theta + eps * e) - f(theta - eps * e)) / (2 * eps))
+
+
+@wrong("numeric_gradient", "kept")
+def answer(f, theta, eps=1e-5):
+    grad = torch.zeros_like(theta)
+    for i in range(theta.numel()):
+        theta.view(-1)[i] += eps
+        up = f(theta)
+        theta.view(-1)[i] -= 2 * eps
+        grad.view(-1)[i] = (up - f(theta)) / (2 * eps)
+    return grad
+
+
+@wrong("numeric_gradient", "aliased")
+def answer(f, theta, eps=1e-5):
+    grad = torch.zeros_like(theta)
+    for i in range(theta.numel()):
+        plus = minus = theta
+        plus.view(-1)[i] += eps
+        minus.view(-1)[i] -= eps
+        grad.view(-1)[i] = (f(plus) - f(minus)) / (2 * eps)
+    return grad
+
+
+@wrong("numeric_gradient", "rows")
+def answer(f, theta, eps=1e-5):
+    grad = torch.zeros_like(theta)
+    for i in range(len(theta)):
+        plus, minus = theta.clone(), theta.clone()
+        plus[i] += eps
+        minus[i] -= eps
+        grad[i] = (f(plus) - f(minus)) / (2 * eps)
+    return grad
+
+
+@wrong("numeric_gradient", "together")
+def answer(f, theta, eps=1e-5):
+    return (f(theta + eps) - f(theta - eps)) / (2 * eps) * torch.ones_like(theta)
+
+
+@wrong("numeric_gradient", "flat")
+def answer(f, theta, eps=1e-5):
+    eye = eps * torch.eye(theta.numel()).double()
+    return torch.stack([(f(theta + e.view_as(theta)) - f(theta - e.view_as(theta))) / (2 * eps) for e in eye])
+
+
+@wrong("numeric_gradient")
+def answer(f, theta, eps=1e-5):
+    return torch.stack([(f(t + eps) - f(t - eps)) / (2 * eps) for t in theta.flatten()]).view_as(theta)
+
+
+@wrong("numeric_gradient")
+def answer(f, theta, eps=1e-5):
+    theta = theta.requires_grad_()
+    return torch.autograd.grad(f(theta), theta)[0]
+
+
+@wrong("numeric_gradient")
+def answer(f, theta, eps=1e-5):
+    grad, flat = torch.zeros_like(theta), theta.clone().flatten()
+    for i in range(len(flat)):
+        flat[i] += eps
+        up = f(flat.view_as(theta))
+        grad.view(-1)[i] = (up - f(theta)) / eps
+    return grad
+
+
+# Exercise 7
+
+
+def known(grads):
+    grads = [g for g in grads if g is not None]
+    norm = torch.sqrt(sum((g**2).sum() for g in grads))
+    if not torch.isfinite(norm):
+        raise ValueError
+    return grads, norm
+
+
+@wrong("clip", "per_tensor")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    for g in grads:
+        if g.norm() > max_norm:
+            g *= max_norm / g.norm()
+    return norm
+
+
+@wrong("clip", "by_value")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    for g in grads:
+        g.clamp_(min=-max_norm, max=max_norm)
+    return norm
+
+
+@wrong("clip", "always")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    for g in grads:
+        g.mul_(max_norm / norm)
+    return norm
+
+
+@wrong("clip", "lecture")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    if norm > 1:
+        for g in grads:
+            g /= norm
+    return norm
+
+
+@wrong("clip", "unit")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    if norm > max_norm:
+        for g in grads:
+            g /= norm
+    return norm
+
+
+@wrong("clip", "lost")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    if norm > max_norm:
+        for g in grads:
+            g = g * max_norm / norm
+    return norm
+
+
+@wrong("clip", "lost")
+def answer(grads, max_norm):
+    _, norm = known(grads)
+    for i, g in enumerate(grads):
+        if g is not None and norm > max_norm:
+            grads[i] = g * max_norm / norm
+    return norm
+
+
+@wrong("clip", "listed")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    return [g * min(1, max_norm / norm) for g in grads]
+
+
+@wrong("clip", "squared")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    norm = norm**2
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return norm
+
+
+@wrong("clip", "sums")
+def answer(grads, max_norm):
+    grads, _ = known(grads)
+    norm = sum(g.norm() for g in grads)
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return norm
+
+
+@wrong("clip", "after")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return math.sqrt(sum((g**2).sum() for g in grads))
+
+
+@wrong("clip", "none")
+def answer(grads, max_norm):
+    norm = torch.sqrt(sum((g**2).sum() for g in grads))
+    if not torch.isfinite(norm):
+        raise ValueError
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return norm
+
+
+@wrong("clip", "none", "unguarded")
+def answer(grads, max_norm):
+    norm = torch.cat([g.flatten() for g in grads]).norm()
+    for g in grads:
+        g *= min(1.0, max_norm / norm)
+    return norm
+
+
+@wrong("clip", "unguarded")
+def answer(grads, max_norm):
+    grads = [g for g in grads if g is not None]
+    norm = torch.stack([g.norm() for g in grads]).norm()
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return norm
+
+
+@wrong("clip", "unguarded", "per_tensor")
+def answer(grads, max_norm):
+    grads = [g for g in grads if g is not None]
+    norm = torch.stack([g.norm() for g in grads]).norm()
+    for g in grads:
+        g *= torch.clamp(max_norm / (g.norm() + 1e-6), max=1)
+    return norm
+
+
+@wrong("clip", "only_inf")
+def answer(grads, max_norm):
+    grads = [g for g in grads if g is not None]
+    norm = torch.stack([g.norm() for g in grads]).norm().item()
+    if norm == float("inf"):
+        raise ValueError("infinite")
+    for g in grads:
+        g *= min(1.0, max_norm / (norm + 1e-9))
+    return norm
+
+
+@wrong("clip")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+
+
+@wrong("clip")
+def answer(grads, max_norm):
+    class P:
+        pass
+    params = []
+    for g in grads:
+        p = nn.Parameter(torch.zeros_like(g)) if g is not None else P()
+        p.grad = g
+        params.append(p)
+    return nn.utils.clip_grad_norm_(params, max_norm)
+
+
+@wrong("clip")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    if norm > max_norm:
+        for g in grads[:-1]:
+            g *= max_norm / norm
+    return norm
+
+
+# Exercise 8
+
+
+def windows(T, k):
+    return [(begin, min(begin + k, T)) for begin in range(0, T, k)]
+
+
+@wrong("truncated", "no_detach")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        total = 0
+        for t in range(begin, end):
+            h = step(x[t], h)
+            total = total + loss(h, t)
+        total.backward()
+        update()
+        h.detach()  # and the result is lost
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "no_detach")
+def answer(step, loss, x, h0, k, update):
+    h, losses, total = h0, [], 0
+    for begin, end in windows(len(x), k):
+        for t in range(begin, end):
+            h = step(x[t], h)
+            total = total + loss(h, t)
+        total.backward()
+        update()
+        h = h.detach()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "retained")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        total = 0
+        for t in range(begin, end):
+            h = step(x[t], h)
+            total = total + loss(h, t)
+        total.backward(retain_graph=True)
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "each")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        total = 0
+        for t in range(begin, end):
+            h = step(x[t], h)
+            total = total + loss(h, t)
+            h = h.detach()
+        total.backward()
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "reset")
+def answer(step, loss, x, h0, k, update):
+    losses = []
+    for begin, end in windows(len(x), k):
+        h, total = h0, 0
+        for t in range(begin, end):
+            h = step(x[t], h)
+            total = total + loss(h, t)
+        total.backward()
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "tail")
+def answer(step, loss, x, h0, k, update):
+    h, losses, total = h0, [], 0
+    for t in range(len(x)):
+        h = step(x[t], h)
+        total = total + loss(h, t)
+        if (t + 1) % k == 0:
+            total.backward()
+            update()
+            losses.append(total.item())
+            h, total = h.detach(), 0
+    return losses
+
+
+@wrong("truncated", "offset")
+def answer(step, loss, x, h0, k, update):
+    h, losses, total = h0, [], 0
+    for t in range(len(x)):
+        h = step(x[t], h)
+        total = total + loss(h, t)
+        if t % k == 0 or t == len(x) - 1:
+            total.backward()
+            update()
+            losses.append(total.item())
+            h, total = h.detach(), 0
+    return losses
+
+
+@wrong("truncated", "offset", "tail")
+def answer(step, loss, x, h0, k, update):
+    h, losses, total = h0, [], 0
+    for t in range(len(x)):
+        h = step(x[t], h)
+        total = total + loss(h, t)
+        if t % k == 0:
+            total.backward()
+            update()
+            losses.append(total.item())
+            h, total = h.detach(), 0
+    return losses
+
+
+@wrong("truncated", "early")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        total = 0
+        for t in range(begin, end):
+            h = step(x[t], h)
+            if t == end - 1:
+                h = h.detach()
+            total = total + loss(h, t)
+        total.backward()
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "mean")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        h, each = h.detach(), []
+        for t in range(begin, end):
+            h = step(x[t], h)
+            each.append(loss(h, t))
+        total = torch.stack(each).mean()
+        total.backward()
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "local_time")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for window in x.split(k):
+        h, total = h.detach(), 0
+        for t, x_t in enumerate(window):
+            h = step(x_t, h)
+            total = total + loss(h, t)
+        total.backward()
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "last_only")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        h = h.detach()
+        for t in range(begin, end):
+            h = step(x[t], h)
+        total = loss(h, end - 1)
+        total.backward()
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated", "whole")
+def answer(step, loss, x, h0, k, update):
+    h, total = h0, 0
+    for t, x_t in enumerate(x):
+        h = step(x_t, h)
+        total = total + loss(h, t)
+    total.backward()
+    update()
+    return [total.item()]
+
+
+@wrong("truncated", "total_only")
+def answer(step, loss, x, h0, k, update):
+    return sum(right.truncated_recursive(step, loss, x, h0, k, update))
+
+
+@wrong("truncated", "premature")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        h, total = h.detach(), 0
+        for t in range(begin, end):
+            h = step(x[t], h)
+            total = total + loss(h, t)
+        update()
+        total.backward()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        h, total = h.detach(), 0
+        for t in range(begin, end):
+            total = total + loss(h, t)
+            h = step(x[t], h)
+        total.backward()
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated")
+def answer(step, loss, x, h0, k, update):
+    right.truncated_recursive(step, loss, x, h0, k, update)
+
+
+@wrong("truncated")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin in range(len(x) - k + 1):  # windows that overlap
+        h, total = h.detach(), 0
+        for t in range(begin, begin + k):
+            h = step(x[t], h)
+            total = total + loss(h, t)
+        total.backward()
+        update()
+        losses.append(total.item())
+    return losses
+
+
+@wrong("truncated")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        h = h.detach()
+        for t in range(begin, end):  # a backward pass for each step
+            h = step(x[t], h)
+            one = loss(h, t)
+            one.backward(retain_graph=True)
+            update()
+        losses.append(one.item())
+    return losses
+
+
+# Exercise 9
+
+
+@wrong("first_bad", "only_nan")
+def answer(folder):
+    return min([s for tag in ("loss", "norm") for s, v in read(folder, tag) if v != v], default=None)
+
+
+@wrong("first_bad", "only_nan", "empty")
+def answer(folder):
+    return min([s for tag in ("loss", "norm") for s, v in read(folder, tag) if math.isnan(v)])
+
+
+@wrong("first_bad", "only_inf")
+def answer(folder):
+    return min([s for tag in ("loss", "norm") for s, v in read(folder, tag) if math.isinf(v)], default=None)
+
+
+@wrong("first_bad", "plus_inf")
+def answer(folder):
+    return min([s for tag in ("loss", "norm") for s, v in read(folder, tag) if v == float("inf") or math.isnan(v)], default=None)
+
+
+@wrong("first_bad", "index")
+def answer(folder):
+    return min([i for tag in ("loss", "norm") for i, (_, v) in enumerate(read(folder, tag)) if not math.isfinite(v)], default=None)
+
+
+@wrong("first_bad", "only_loss")
+def answer(folder):
+    return next((s for s, v in read(folder, "loss") if not math.isfinite(v)), None)
+
+
+@wrong("first_bad", "later")
+def answer(folder):
+    firsts = [next((s for s, v in read(folder, tag) if not math.isfinite(v)), None) for tag in ("loss", "norm")]
+    return max([s for s in firsts if s is not None], default=None)
+
+
+@wrong("first_bad", "falsy")
+def answer(folder):
+    firsts = [next((s for s, v in read(folder, tag) if not math.isfinite(v)), None) for tag in ("loss", "norm")]
+    return min([s for s in firsts if s], default=None)
+
+
+@wrong("first_bad", "empty")
+def answer(folder):
+    return min([s for tag in ("loss", "norm") for s, v in read(folder, tag) if not math.isfinite(v)])
+
+
+@wrong("first_bad", "minus_one")
+def answer(folder):
+    return min([s for tag in ("loss", "norm") for s, v in read(folder, tag) if not math.isfinite(v)], default=-1)
+
+
+@wrong("first_bad", "last")
+def answer(folder):
+    return max([s for tag in ("loss", "norm") for s, v in read(folder, tag) if not math.isfinite(v)], default=None)
+
+
+@wrong("first_bad")
+def answer(folder):
+    for (s, a), (_, b) in zip(read(folder, "loss"), read(folder, "norm")):  # the two need not be logged at the same steps
+        if not math.isfinite(a + b):
+            return s
+
+
+@wrong("first_bad")
+def answer(folder):
+    for tag in ("loss", "norm"):
+        for s, v in read(folder, tag):
+            if not math.isfinite(v):
+                return s
+
+
+@wrong("first_bad")
+def answer(folder):
+    return next((p for tag in ("loss", "norm") for p in read(folder, tag) if not math.isfinite(p[1])), None)
+
+
+@wrong("first_bad")
+def answer(folder):
+    return [60, 50, 90, 77, None, 40, 0, 25, 40]
+
+
+# The tests
+
+
+@pytest.mark.parametrize("name,answer,switches", WRONG)
+def test_a_students_wrong_answer_is_refused_and_named_where_it_is_known(name, answer, switches):
+    exercise = EXERCISES[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(CheckFailed) as failed:
+            exercise(answer)
+    named = {slip.switch for slip in exercise.slips if slip.says in str(failed.value)}
+    assert named == switches, str(failed.value)
+
+
+@pytest.mark.parametrize("name,answer,switches", WRONG)
+def test_the_hidden_tests_refuse_it_too(name, answer, switches):
+    exercise, on = EXERCISES[name], getattr(hidden, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert not all(same(mine, known, exercise.atol) for mine, known in zip(on(answer, 5), on(exercise.truth, 5), strict=True))
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_right_function_gives_values_and_has_a_switch_for_every_slip(name):
+    exercise = EXERCISES[name]
+    assert all("values" in case for case in exercise.slipped(exercise.cases(generator())))
+    switches = [key for key, value in inspect.signature(exercise.truth).parameters.items() if value.kind == value.KEYWORD_ONLY]
+    assert sorted(switches) == sorted(slip.switch for slip in exercise.slips)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_cases_tell_every_slip_from_the_right_answer_and_from_each_other(name):
+    assert [EXERCISES[name].twins(seed) for seed in (0, 1, 2)] == [[], [], []]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_no_two_slips_together_pass_for_right(name):
+    exercise, cases = EXERCISES[name], EXERCISES[name].cases(generator())
+    known = [*exercise.slipped(cases)]
+    for pair in itertools.combinations(exercise.slips, 2):
+        assert not all(same(mine, one, exercise.atol) for mine, one in zip(exercise.slipped(cases, pair), known)), pair
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_two_slips_together_are_named(name):
+    exercise, cases = EXERCISES[name], EXERCISES[name].cases(generator())
+    for pair in [*itertools.combinations(exercise.slips, 2)][::9]:
+        got = exercise.trace(partial(exercise.truth, **{slip.switch: True for slip in pair}), cases)
+        found = exercise.diagnose(got, cases)
+        if any("type" in mine for mine in got):  # an exception says little: it is laid to one slip, or to none
+            assert found is None or len(found) == 1
+        else:
+            assert 0 < len(found) <= 2 and exercise.agree(got, cases, found)
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_hidden_tests_are_the_same_for_a_seed_and_others_for_another(name):
+    exercise, on = EXERCISES[name], getattr(hidden, name)
+    once, again, other = on(exercise.truth, 5), on(exercise.truth, 5), on(exercise.truth, 6)
+    assert all(same(a, b, 0) for a, b in zip(once, again, strict=True))
+    assert name == "transient" or not all(same(a, b, 0) for a, b in zip(once, other, strict=True))
+
+
+@pytest.mark.parametrize("name,axis", [("deltas", 1), ("weight_gradients", 0), ("truncated", 0)])
+def test_no_axis_passes_for_another_and_a_batch_of_one_and_a_single_step_are_tried(name, axis):
+    shapes = [case[axis].shape for case in EXERCISES[name].cases(generator())]
+    assert shapes[0] == shapes[1] and all(1 in shape or len({*shape}) == 3 for shape in shapes)
+    assert {1} <= {shape[0] for shape in shapes} and {1} <= {shape[1] for shape in shapes}
+
+
+def test_a_gradient_may_lie_in_memory_as_it_likes_and_have_either_precision():
+    for name, place in (("deltas", 1), ("weight_gradients", 0), ("weight_gradients", 2)):
+        tensors = [case[place] for case in EXERCISES[name].cases(generator())]
+        assert not all(a.is_contiguous() for a in tensors) and {a.dtype for a in tensors} == {torch.float32, torch.float64}
+
+
+def test_windows_of_every_kind_are_tried():
+    kinds = [(len(case[0]), case[-1]) for case in check.truncated.cases(generator())]
+    for kind in (lambda T, k: T % k, lambda T, k: T == k, lambda T, k: k > T, lambda T, k: k == 1 < T):
+        assert any(kind(T, k) for T, k in kinds)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_right_functions_are_those_of_the_package_and_of_autograd(seed):
+    W_hh, h, direct = check.deltas.cases(generator(seed))[-1]
+    assert torch.allclose(check.right_deltas(W_hh, h, direct), gradients.recursion(W_hh, h, direct), atol=1e-12)
+    grads, max_norm = check.clip.cases(generator(seed))[0]
+    mine, theirs = [g.clone() for g in grads], [nn.Parameter(torch.zeros_like(g)) for g in grads]
+    for p, g in zip(theirs, grads):
+        p.grad = g.clone()
+    assert math.isclose(check.right_clip(mine, max_norm), gradients.clip(theirs, max_norm), rel_tol=1e-6)
+    assert all(torch.allclose(g, p.grad, atol=1e-6) for g, p in zip(mine, theirs))
+    x, h0, _, _ = check.weight_gradients.cases(generator(seed))[-1]
+    T, B, D = x.shape
+    leaves = [torch.randn(shape, generator=generator(seed), dtype=x.dtype).requires_grad_() for shape in ((D, 2), (2, 2), (2,))]
+    h = [h0]
+    for x_t in x:
+        h.append(torch.tanh(x_t @ leaves[0] + h[-1] @ leaves[1] + leaves[2]))
+    h, direct = torch.stack(h[1:]), torch.randn(T, B, 2, generator=generator(seed), dtype=x.dtype)
+    wanted = torch.autograd.grad((h * direct).sum(), leaves)
+    mine = check.right_weights(x, h0, h.detach(), check.right_deltas(leaves[1].detach(), h.detach(), direct))
+    assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(mine, wanted))
+
+
+@pytest.mark.parametrize("name,answer,says", [
+    ("power_norms", lambda W, T: [1.0] * T, "it has 6 numbers, expected 7"),
+    ("radius", lambda W: torch.linalg.eigvals(W)[:1] + 1j, "it returned a complex number, expected a real one"),
+    ("transient", lambda n: torch.eye(n)[:2], "it returned a tensor of shape (2, 6) for n = 6, expected (6, 6)"),
+    ("deltas", Keeps(), "Called twice with the same arguments"),
+    ("deltas", lambda W_hh, h, direct: check.right_deltas(W_hh, h, direct), "the check's right_deltas is not to be used here"),
+    ("numeric_gradient", lambda f, theta, eps: f(theta.flatten()), "f(theta) expects a tensor of shape (2, 3), got (6,)"),
+    ("clip", lambda grads, max_norm: (grads, 1.0), "it returned a tuple of 2 things, expected a number"),
+    ("truncated", lambda step, loss, x, h0, k, update: [step(x, h0)], "step(x_t, h) expects (3, 2) and (3, 4), got (7, 3, 2) and (3, 4)"),
+    ("truncated", lambda step, loss, x, h0, k, update: None, "is a return missing?"),
+    ("first_bad", lambda folder: "60", "it returned a str, expected a step or None"),
+])  # fmt: skip
+def test_a_message_says_what_is_there_and_what_is_expected(name, answer, says):
+    with pytest.raises(CheckFailed) as failed:
+        EXERCISES[name](answer)
+    assert says in str(failed.value)
+
+
+def test_clipping_in_place_is_not_held_against_who_does_it(capsys):
+    check.clip(right.clip_with_stack)
+    check.numeric_gradient(right.numeric_in_place)
+    assert capsys.readouterr().out == "Exercise 7: right, 3 points\nExercise 6: right, 3 points\n"
+
+
+def test_a_log_is_written_once_and_read_as_it_was():
+    points = (("loss", 0, 1.0), ("loss", 10, math.nan), ("norm", 5, math.inf))
+    folder = check.logged(*points)
+    assert check.logged(*points) == folder and [s for s, _ in check.read(folder, "loss")] == [0, 10]
+    assert check.read(folder, "norm") == [(5, math.inf)] and math.isnan(check.read(folder, "loss")[1][1])
+
+
+def text():
+    return {cell.id: cell.source for cell in nbformat.read(FOLDER / "gradients.ipynb", as_version=4).cells}
+
+
+def test_the_core_is_60_percent_of_30_points_and_the_table_says_the_same():
+    titles = [re.match(r"# (Exercise \d+): (.+) \((\d+) points, (core|more)\)", source) for source in text().values()]
+    points = {title[1]: (title[2], int(title[3]), title[4]) for title in titles if title}
+    table = {f"Exercise {n}": (name, int(p), part) for n, name, p, part in
+             re.findall(r"^\| (\d) (.+) \| (\d) \| (core|more) \|$", text()["gradients-lab"], re.M)}
+    assert points == table == {e.title: (points[e.title][0], e.points, points[e.title][2]) for e in EXERCISES.values()}
+    assert sum(p for _, p, _ in points.values()) == 30 and sum(p for _, p, part in points.values() if part == "core") == 18
+
+
+def test_the_text_of_an_exercise_says_what_is_forbidden():
+    said = text()
+    for name, exercise in EXERCISES.items():
+        where = said["checks"] if name in ("deltas", "weight_gradients", "numeric_gradient") else said[f"{name}-text"]
+        for module in {n.rpartition(".")[0] for n in exercise.forbids} - {"torch.autograd.functional"}:
+            assert module in where, (name, module)
+
+
+def test_a_planted_mistake_of_the_lab_is_the_one_that_it_names():
+    said = text()
+    space = {"torch": torch, "deltas": lambda W, h, direct: (W, h, direct), "weight_gradients": lambda x, h0, h, delta: [delta]}
+    exec("import torch.nn.functional as F\nfrom rnncourse import tasks\n" + said["given"] + "\n\n" + said["by-hand"], space)
+    x, targets = torch.randn(4, 3, 1).double(), torch.randint(2, (4, 3))
+    weights = space["draw"](H=5)
+    W, h, direct = space["by_hand"](x, targets, weights)[1][0]
+    for plant, turned, moved, cut in (("W_hh turned round", 1, 0, 0), ("slope one step early", 0, 1, 0), ("last loss forgotten", 0, 0, 1)):
+        assert f'"{plant}"' in said["by-hand"] and f'"{plant}"' in said["numeric_gradient-run"]
+        other = space["by_hand"](x, targets, weights, plant)[1][0]
+        assert [torch.equal(a, b) for a, b in zip(other, (W, h, direct))] == [not turned, not moved, not cut]
+        assert not moved or torch.equal(other[1][1:], h[:-1])
