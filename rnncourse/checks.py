@@ -201,8 +201,8 @@ class Exercise:
                 at = tuple(off.nonzero()[0].tolist())
                 axes = axes.split()
                 place = ", ".join(f"{a} = {k}" for a, k in zip(axes, at)) if len(axes) == len(at) else f"index {list(at)}"
-                return (f"{f'in {name}, ' if name else ''}{int(off.sum())} of {off.numel()} values differ, "
-                        f"first {f'at {place}' if at else 'the number itself'}: expected {wanted[at]:.4g}, got {mine[at] + 0:.4g}"
+                which = f"{f'in {name}, ' if name else ''}{int(off.sum())} of {off.numel()} values differ, first at {place}"
+                return (f"{which if at else name or 'the number'}: expected {wanted[at]:.4g}, got {mine[at] + 0:.4g}"
                         f"{' (not a number; what torch.empty makes is that too, until it is filled)' * bool(mine[at].isnan())}.")
         if got["grads"] is None:
             return f"the values are right, but backward() would fail: {got['backward']}"
