@@ -62,9 +62,9 @@ def fit(model: nn.Module, losses: Iterable[Tensor], optimizer: torch.optim.Optim
 def tbptt(cell: Cell, x: Tensor, loss: Callable[[Tensor, slice], Tensor], k1: int, k2: int, s: object = None) -> Iterator[Tensor]:
     """Truncated backpropagation through time: one loss every k1 steps, whose gradient goes k2 steps back.
 
-    At every k1-th step t the losses of the last k1 steps go back to step t - k2, each loss once. Steps that are left at
-    the end, fewer than k1, make a window of their own. Between windows the weights may change: each window is computed
-    anew from the state k2 steps ago, which is carried over without its history.
+    At every k1-th step t the losses of the last k1 steps go back k2 steps, t among them, each loss once. Steps that are
+    left at the end, fewer than k1, make a window of their own that goes back k2 steps too. Between windows the weights
+    may change: each window is computed anew from the state k2 steps ago, which is carried over without its history.
     With k2 = T the gradients, summed over the windows, are the full one.
 
     Parameters
@@ -77,7 +77,7 @@ def tbptt(cell: Cell, x: Tensor, loss: Callable[[Tensor, slice], Tensor], k1: in
     k1 : int
         Steps from one loss to the next.
     k2 : int
-        Steps that a gradient goes back, at least k1; k1 = k2 cuts the sequence into chunks.
+        Steps that a gradient goes back, at least k1; with k1 = k2 the windows are chunks (a shorter tail reaches into the one before).
     s : state, optional
         State before the first step; ``cell.start(x)`` if None.
 
