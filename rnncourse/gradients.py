@@ -1,5 +1,6 @@
 """Gradients through time: by autograd and by hand, their norm at each step, the Jacobians they pass, clipping."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -210,7 +211,7 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> float:
     """
     expect(max_norm > 0, "max_norm", "a positive number", max_norm)
     grads = [p.grad for p in parameters if p.grad is not None]
-    norm = torch.stack([g.norm() for g in grads]).norm().item() if grads else 0.0
+    norm = math.hypot(*(g.norm().item() for g in grads))  # in float64, so that only a single norm can overflow
     expect(norm < float("inf"), "gradient norm", "a finite number", norm)
     if norm > max_norm:
         for g in grads:

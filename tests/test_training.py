@@ -126,6 +126,13 @@ def test_a_bad_gradient_is_named_with_its_step_and_changes_nothing(bad):
     assert len(records) == 3 and all(torch.equal(p, before[name]) for name, p in model.named_parameters())
 
 
+def test_a_joint_norm_beyond_float32_is_still_a_norm():
+    model = nn.ParameterList([nn.Parameter(torch.zeros(())) for _ in range(9)])
+    losses = iter([sum(1.5e19 * p for p in model)])
+    assert next(training.fit(model, losses, torch.optim.SGD(model.parameters(), 1.0), max_norm=1.0)).norm == pytest.approx(4.5e19)
+    assert model[0].item() == pytest.approx(-1 / 3)
+
+
 def test_an_infinite_loss_stops_although_its_gradients_are_finite():
     model = nn.Linear(1, 1, bias=False)
     with pytest.raises(FloatingPointError, match="step 0: the loss is inf, all gradients are finite"):
