@@ -55,5 +55,5 @@ def run(seed: int, length: int, labels: str, updates: int = 1000) -> list[float]
 
 if __name__ == "__main__":
     cases = [{"length": T, "labels": labels} for labels in ("last", "every") for T in (2, 3, 4, 5, 7, 10, 20)]
-    cases += [{"length": 10, "labels": "last", "updates": 10_000}]
+    cases += [{"length": 5, "labels": "every", "updates": 100}, {"length": 10, "labels": "last", "updates": 10_000}]
     results.record(__file__, cases=cases, seeds=range(5), updates=1000)
