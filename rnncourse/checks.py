@@ -74,6 +74,8 @@ class Exercise:
         Dotted names that an answer must not use.
     lends : dict
         Right functions of earlier exercises by name: the answer sees these in place of the student's own.
+    words : callable
+        How a wrong value is told, ``words(name, at, wanted, got)``, where values stand for something else than numbers; "" for a number.
     axes : str
         What the axes of the result are called in messages, such as "t b h"; of several results, "t b h, b h".
     atol : float
@@ -91,6 +93,7 @@ class Exercise:
     accept: Callable = lambda result: result
     forbids: tuple[str, ...] = ()
     lends: dict[str, Callable] = field(default_factory=dict)
+    words: Callable[[str, tuple[int, ...], float, float], str] = lambda name, at, wanted, got: ""
     axes: str = ""
     atol: float = 1e-4
 
@@ -190,7 +193,7 @@ class Exercise:
         if len(got["values"]) != len(right["values"]):
             return f"it returned {len(got['values'])} value{'s' * (len(got['values']) != 1)}, expected {len(right['values'])}."
         names = self.returns or [f"value {i + 1}" if len(right["values"]) > 1 else "" for i in range(len(right["values"]))]
-        for name, axes, mine, wanted in zip(names, [*self.axes.split(","), *names], got["values"], right["values"]):
+        for name, axes, mine, wanted in zip(names, [*self.axes.split(","), *[""] * len(names)], got["values"], right["values"]):
             if mine.shape != wanted.shape and mine.dim() == wanted.dim() == 1:
                 return f"{name or 'it'} has {len(mine)} number{'s' * (len(mine) != 1)}, expected {len(wanted)}."
             if mine.shape != wanted.shape:
@@ -198,8 +201,9 @@ class Exercise:
                 return f"{name or 'it'} has shape {tuple(mine.shape)}, expected {tuple(wanted.shape)}{order}."
             off = ~torch.isclose(mine, wanted, atol=self.atol, rtol=self.atol, equal_nan=True)
             if off.any():
-                at = tuple(off.nonzero()[0].tolist())
-                axes = axes.split()
+                at, axes = tuple(off.nonzero()[0].tolist()), axes.split()
+                if said := self.words(name, at, wanted[at].item(), mine[at].item()):
+                    return f"{said}."
                 place = ", ".join(f"{a} = {k}" for a, k in zip(axes, at)) if len(axes) == len(at) else f"index {list(at)}"
                 which = f"{f'in {name}, ' if name else ''}{int(off.sum())} of {off.numel()} values differ, first at {place}"
                 return (f"{which if at else name or 'the number'}: expected {wanted[at]:.4g}, got {mine[at] + 0:.4g}"

@@ -192,6 +192,19 @@ def test_a_shape_is_told_with_its_order():
     assert "y has shape (4, 2), expected (2, 4): the same axes in another order." in message(lambda x, w: (x @ w).T, named)
 
 
+def test_a_name_of_two_words_is_not_taken_for_two_axes():
+    twice = Exercise("Exercise 1", 1, lambda x: (x, x), (), lambda g: [(torch.ones(2, 3),)], "page.html", returns=("the sum", "the rest"))
+    assert "in the rest, 6 of 6 values differ, first at index [0, 0]: expected 1, got 2." in message(lambda x: (x, x + 1), twice)
+
+
+def test_a_value_that_stands_for_something_else_is_told_in_words():
+    words = lambda name, at, wanted, got: f"{name} {at} is {'refused' if got < 0 else 'wrong'}" if wanted == 1 else ""  # noqa: E731
+    code = Exercise("Exercise 1", 1, lambda x: x, (), lambda g: [(torch.ones(2),)], "page.html", returns=("y",), words=words)
+    assert "With x (2,): y (1,) is refused.\n" in message(lambda x: x * torch.tensor([1.0, -1.0]), code)
+    twos = Exercise("Exercise 1", 1, lambda x: 2 * x, (), lambda g: [(torch.ones(2),)], "page.html", returns=("y",), words=words)
+    assert "expected 2, got 1" in message(lambda x: x, twos)
+
+
 @pytest.mark.parametrize("answer,says", [
     (lambda x, w: None, "is a return missing?"),
     (lambda x, w: "x @ w", "y is a str, expected a tensor"),

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from rnncourse import gradients
+from rnncourse import gradients, plots
 from rnncourse.checks import CheckFailed, Exercise, same
 
 FOLDER = Path(__file__).parents[1] / "solutions" / "gradients"
@@ -133,6 +133,29 @@ def answer(W, T, sizes=[]):  # noqa: B006
     return sizes
 
 
+@wrong("power_norms", "from_one")
+def answer(W, T):
+    A, sizes = torch.eye(len(W), dtype=W.dtype), []
+    for _ in range(T + 1):
+        A = A @ W
+        sizes.append(torch.linalg.matrix_norm(A, 2))
+    return sizes
+
+
+@wrong("power_norms", "starred")
+def answer(W, T):
+    A, sizes = torch.eye(len(W), dtype=W.dtype), []
+    for _ in range(T + 1):
+        sizes.append(torch.linalg.matrix_norm(A, 2))
+        A = A * W
+    return sizes
+
+
+@wrong("power_norms", "symmetric")
+def answer(W, T):
+    return [torch.linalg.eigvalsh(torch.linalg.matrix_power(W, t)).abs().max() for t in range(T + 1)]
+
+
 # Exercise 2
 
 
@@ -184,6 +207,27 @@ def answer(W):
     for _ in range(50):
         v = W @ v / (W @ v).norm()
     return (W @ v).norm()
+
+
+@wrong("radius", "first")
+def answer(W):
+    return torch.linalg.eigvals(W).abs()[0]  # they come sorted, don't they?
+
+
+@wrong("radius", "last")
+def answer(W):
+    return abs(torch.linalg.eigvals(W)[-1]).item()
+
+
+@wrong("radius", "leading")
+def answer(W):
+    values = torch.linalg.eigvals(W)
+    return values[values.abs().argmax()].real
+
+
+@wrong("radius")
+def answer(W):
+    return round(torch.linalg.eigvals(W).abs().max().item(), 2)
 
 
 # Exercise 3
@@ -264,6 +308,16 @@ def answer(n):
     return check.right_transient(n)
 
 
+@wrong("transient")
+def answer(n):
+    return 0.7 * torch.eye(n) + torch.ones(n - 1).diag(1)  # right from n = 7 on
+
+
+@wrong("transient")
+def answer(n):
+    return (0.9 * torch.eye(n) + torch.ones(n - 1).diag(1)).to(torch.complex64)
+
+
 # Exercise 4
 
 
@@ -285,7 +339,7 @@ by(lambda W, h, direct, t, delta: (delta[t + 1] @ W.T) * (1 - h[t + 1] ** 2), "a
 by(lambda W, h, direct, t, delta: (delta[t + 1] @ W.T) * (1 - h[t] ** 2), "after", "wrong_step")
 by(lambda W, h, direct, t, delta: (delta[t + 1] @ W) * (1 - h[t + 1] ** 2), "after", "not_turned")
 by(lambda W, h, direct, t, delta: delta[t + 1] @ W.T, "no_tanh")
-by(lambda W, h, direct, t, delta: (delta[t + 1] * (1 - torch.tanh(h[t + 1]) ** 2)) @ W.T)
+by(lambda W, h, direct, t, delta: (delta[t + 1] * (1 - torch.tanh(h[t + 1]) ** 2)) @ W.T, "tanh_twice")
 by(lambda W, h, direct, t, delta: (delta[t + 1] * (1 - h[t + 1])) @ W.T, "unsquared")
 by(lambda W, h, direct, t, delta: (delta[t + 1] * h[t + 1] * (1 - h[t + 1])) @ W.T, "sigmoid")
 by(lambda W, h, direct, t, delta: (direct[t + 1] * (1 - h[t + 1] ** 2)) @ W.T, "one_path")
@@ -415,6 +469,27 @@ class Keeps:
 wrong("deltas")(Keeps())
 
 
+@wrong("deltas", "no_first")
+def answer(W_hh, h, direct):
+    delta = torch.zeros_like(h)
+    delta[-1] = direct[-1]
+    for t in range(len(h) - 2, 0, -1):
+        delta[t] = direct[t] + (delta[t + 1] * (1 - h[t + 1] ** 2)) @ W_hh.T
+    return delta
+
+
+@wrong("deltas")
+def answer(W_hh, h, direct):
+    import torch.autograd.forward_ad as ad
+    out, coming = [], torch.zeros_like(h[0])
+    for t in reversed(range(len(h))):
+        out.insert(0, direct[t] + coming)
+        with ad.dual_level():
+            slope = ad.unpack_dual(torch.tanh(ad.make_dual(torch.atanh(h[t]), torch.ones_like(h[t])))).tangent
+        coming = (out[0] * slope) @ W_hh.T
+    return torch.stack(out)
+
+
 # Exercise 5
 
 
@@ -499,9 +574,56 @@ def answer(x, h0, h, delta):
     return x.view(-1, x.shape[2]).T @ local, torch.cat([h0[None], h[:-1]]).reshape(-1, h.shape[2]).T @ local, local.sum(0)
 
 
+@wrong("weight_gradients", "viewed")
+def answer(x, h0, h, delta):
+    D, H = x.shape[2], h.shape[2]
+    local, before = delta * (1 - h**2), torch.cat([h0[None], h[:-1]])
+    return x.view(-1, D).T @ local.reshape(-1, H), before.reshape(-1, H).T @ local.reshape(-1, H), local.sum((0, 1))
+
+
+@wrong("weight_gradients", "delta_viewed")
+def answer(x, h0, h, delta):
+    D, H = x.shape[2], h.shape[2]
+    local, before = (delta * (1 - h**2)).view(-1, H), torch.cat([h0[None], h[:-1]])
+    return x.reshape(-1, D).T @ local, before.reshape(-1, H).T @ local, local.sum(0)
+
+
+@wrong("weight_gradients", "rolled")
+def answer(x, h0, h, delta):
+    return sums(x, h.roll(1, 0), delta * (1 - h**2))
+
+
+@wrong("weight_gradients", "rolled")
+def answer(x, h0, h, delta):
+    local = delta * (1 - h**2)
+    return sums(x, torch.stack([h[t - 1] for t in range(len(h))]), local)
+
+
+@wrong("weight_gradients", "late")
+def answer(x, h0, h, delta):
+    return sums(x[1:], h[:-1], (delta * (1 - h**2))[1:])
+
+
+@wrong("weight_gradients", "hh_turned")
+def answer(x, h0, h, delta):
+    dW_xh, dW_hh, db = sums(x, torch.cat([h0[None], h[:-1]]), delta * (1 - h**2))
+    return dW_xh, dW_hh.T, db
+
+
+@wrong("weight_gradients", "tanh_twice")
+def answer(x, h0, h, delta):
+    return sums(x, torch.cat([h0[None], h[:-1]]), delta * (1 - torch.tanh(h) ** 2))
+
+
+@wrong("weight_gradients", "sigmoid")
+def answer(x, h0, h, delta):
+    return sums(x, torch.cat([h0[None], h[:-1]]), delta * h * (1 - h))
+
+
 @wrong("weight_gradients")
 def answer(x, h0, h, delta):
-    return sums(x, torch.cat([h[-1:], h[:-1]]), delta * (1 - h**2))  # roll: the last state in the place of h0
+    local = delta * (1 - h**2)
+    return gradients.summed_outer(x, local), gradients.summed_outer(torch.cat([h0[None], h[:-1]]), local), local.sum((0, 1))
 
 
 @wrong("weight_gradients")
@@ -518,11 +640,11 @@ def answer(x, h0, h, delta):
 
 
 def one_by_one(f, theta, rise):
-    grad = torch.zeros_like(theta)
-    for i in range(theta.numel()):
-        step = torch.zeros_like(theta)
-        step.view(-1)[i] = 1
-        grad.view(-1)[i] = rise(step)
+    grad = torch.zeros(theta.shape, dtype=theta.dtype)
+    for i in np.ndindex(*theta.shape):
+        step = torch.zeros(theta.shape, dtype=theta.dtype)
+        step[i] = 1
+        grad[i] = rise(step)
     return grad
 
 
@@ -550,23 +672,85 @@ def answer(f, theta, eps=1e-5):
 @wrong("numeric_gradient", "kept")
 def answer(f, theta, eps=1e-5):
     grad = torch.zeros_like(theta)
-    for i in range(theta.numel()):
-        theta.view(-1)[i] += eps
+    for i in np.ndindex(*theta.shape):
+        theta[i] += eps
         up = f(theta)
-        theta.view(-1)[i] -= 2 * eps
-        grad.view(-1)[i] = (up - f(theta)) / (2 * eps)
+        theta[i] -= 2 * eps
+        grad[i] = (up - f(theta)) / (2 * eps)
     return grad
 
 
 @wrong("numeric_gradient", "aliased")
 def answer(f, theta, eps=1e-5):
     grad = torch.zeros_like(theta)
-    for i in range(theta.numel()):
+    for i in np.ndindex(*theta.shape):
         plus = minus = theta
-        plus.view(-1)[i] += eps
-        minus.view(-1)[i] -= eps
-        grad.view(-1)[i] = (f(plus) - f(minus)) / (2 * eps)
+        plus[i] += eps
+        minus[i] -= eps
+        grad[i] = (f(plus) - f(minus)) / (2 * eps)
     return grad
+
+
+@wrong("numeric_gradient", "bracket")
+def answer(f, theta, eps=1e-5):
+    return one_by_one(f, theta, lambda e: (f(theta + eps * e) - f(theta - eps * e)) / 2 * eps)
+
+
+@wrong("numeric_gradient", "moved")
+def answer(f, theta, eps=1e-5):
+    grad = torch.zeros_like(theta)
+    for i in np.ndindex(*theta.shape):
+        old = theta[i]  # a view
+        theta[i] = old + eps
+        up = f(theta)
+        theta[i] = old - eps
+        down = f(theta)
+        theta[i] = old
+        grad[i] = (up - down) / (2 * eps)
+    return grad
+
+
+@wrong("numeric_gradient", "moved")
+def answer(f, theta, eps=1e-5):
+    return one_by_one(f, theta, lambda e: (f(theta + eps * e) - f(theta)) / (2 * eps))
+
+
+@wrong("numeric_gradient", "viewed")
+def answer(f, theta, eps=1e-5):
+    grad, flat = torch.zeros(theta.shape).double(), theta.view(-1)
+    for i in range(len(flat)):
+        old = flat[i].item()
+        flat[i] = old + eps
+        up = f(theta)
+        flat[i] = old - eps
+        down = f(theta)
+        flat[i] = old
+        grad.view(-1)[i] = (up - down) / (2 * eps)
+    return grad
+
+
+@wrong("numeric_gradient", "reshaped")
+def answer(f, theta, eps=1e-5):
+    grad, flat = torch.zeros(theta.shape).double(), theta.reshape(-1)
+    for i in range(len(flat)):
+        old = flat[i].item()
+        flat[i] = old + eps
+        up = f(theta)
+        flat[i] = old - eps
+        down = f(theta)
+        flat[i] = old
+        grad.view(-1)[i] = (up - down) / (2 * eps)
+    return grad
+
+
+@wrong("numeric_gradient")
+def answer(f, theta, eps=1e-5):
+    return gradients.norms(theta, f, theta)
+
+
+@wrong("numeric_gradient")
+def answer(f, theta, eps=1e-5):
+    return torch.func.linearize(f, theta)[1]
 
 
 @wrong("numeric_gradient", "rows")
@@ -645,6 +829,74 @@ def answer(grads, max_norm):
     grads, norm = known(grads)
     for g in grads:
         g.mul_(max_norm / norm)
+    return norm
+
+
+@wrong("clip", "always_safe")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    for g in grads:
+        g.mul_(max_norm / (norm + 1e-6))
+    return norm
+
+
+@wrong("clip", "always")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    norm = norm.item()
+    for g in grads:
+        g *= max_norm / norm  # ZeroDivisionError
+    return norm
+
+
+@wrong("clip", "by_zero")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    scale = min(1.0, max_norm / norm.item())
+    for g in grads:
+        g *= scale
+    return norm
+
+
+@wrong("clip", "other_error")
+def answer(grads, max_norm):
+    grads = [g for g in grads if g is not None]
+    norm = torch.sqrt(sum((g**2).sum() for g in grads))
+    assert torch.isfinite(norm)
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return norm
+
+
+@wrong("clip", "spoilt")
+def answer(grads, max_norm):
+    grads = [g for g in grads if g is not None]
+    norm = torch.sqrt(sum((g**2).sum() for g in grads))
+    if not norm <= max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    if not torch.isfinite(norm):
+        raise ValueError
+    return norm
+
+
+@wrong("clip", "viewed")
+def answer(grads, max_norm):
+    norm = torch.cat([g.view(-1) for g in grads if g is not None]).norm()
+    grads, norm = known(grads)
+    if norm > max_norm:
+        for g in grads:
+            g *= max_norm / norm
+    return norm
+
+
+@wrong("clip")
+def answer(grads, max_norm):
+    grads, norm = known(grads)
+    if norm > 2 * max_norm:
+        for g in grads:
+            g *= max_norm / norm
     return norm
 
 
@@ -1007,7 +1259,7 @@ def answer(step, loss, x, h0, k, update):
     return losses
 
 
-@wrong("truncated")
+@wrong("truncated", "stale")
 def answer(step, loss, x, h0, k, update):
     h, losses = h0, []
     for begin, end in windows(len(x), k):
@@ -1051,6 +1303,60 @@ def answer(step, loss, x, h0, k, update):
             one.backward(retain_graph=True)
             update()
         losses.append(one.item())
+    return losses
+
+
+@wrong("truncated", "late")
+def answer(step, loss, x, h0, k, update):
+    h, totals = h0, []
+    for begin, end in windows(len(x), k):
+        h, total = h.detach(), 0
+        for t in range(begin, end):
+            h = step(x[t], h)
+            total = total + loss(h, t)
+        totals.append(total)
+    for total in totals:
+        total.backward()
+        update()
+    return [total.item() for total in totals]
+
+
+@wrong("truncated", "recomputed")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        s, total = h, 0
+        for t in range(begin, end):
+            s = step(x[t], s)
+            total = total + loss(s, t)
+        total.backward()
+        update()
+        losses.append(total.item())
+        with torch.no_grad():
+            for t in range(begin, end):
+                h = step(x[t], h)
+    return losses
+
+
+@wrong("truncated", "stepwise")
+def answer(step, loss, x, h0, k, update):
+    h, losses = h0, []
+    for begin, end in windows(len(x), k):
+        total = 0
+        for t in range(begin, end):
+            h = step(x[t], h.detach())
+            one = loss(h, t)
+            one.backward()
+            update()
+            total += one.item()
+        losses.append(total)
+    return losses
+
+
+@wrong("truncated")
+def answer(step, loss, x, h0, k, update):
+    losses = right.truncated_recursive(step, loss, x, h0, k, update)
+    update()
     return losses
 
 
@@ -1114,19 +1420,56 @@ def answer(folder):
     return max([s for tag in ("loss", "norm") for s, v in read(folder, tag) if not math.isfinite(v)], default=None)
 
 
-@wrong("first_bad")
+@wrong("first_bad", "paired")
 def answer(folder):
     for (s, a), (_, b) in zip(read(folder, "loss"), read(folder, "norm")):  # the two need not be logged at the same steps
-        if not math.isfinite(a + b):
+        if not (math.isfinite(a) and math.isfinite(b)):
             return s
 
 
-@wrong("first_bad")
+@wrong("first_bad", "joined")
+def answer(folder):
+    norms = dict(read(folder, "norm"))
+    for s, a in read(folder, "loss"):
+        if s in norms and not (math.isfinite(a) and math.isfinite(norms[s])):
+            return s
+
+
+@wrong("first_bad", "loss_first")
 def answer(folder):
     for tag in ("loss", "norm"):
         for s, v in read(folder, tag):
             if not math.isfinite(v):
                 return s
+
+
+@wrong("first_bad", "norm_first")
+def answer(folder):
+    for tag in ("norm", "loss"):
+        for s, v in read(folder, tag):
+            if not math.isfinite(v):
+                return s
+
+
+@wrong("first_bad", "zero")
+def answer(folder):
+    return min([s for tag in ("loss", "norm") for s, v in read(folder, tag) if not math.isfinite(v)], default=0)
+
+
+@wrong("first_bad", "huge")
+def answer(folder):
+    return min([s for tag in ("loss", "norm") for s, v in read(folder, tag) if not abs(v) < 1e30], default=None)
+
+
+@wrong("first_bad", "falsy")
+def answer(folder):
+    best = None
+    for tag in ("loss", "norm"):
+        for s, v in read(folder, tag):
+            if not math.isfinite(v) and (not best or s < best):
+                best = s
+                break
+    return best or None
 
 
 @wrong("first_bad")
@@ -1215,8 +1558,32 @@ def test_a_gradient_may_lie_in_memory_as_it_likes_and_have_either_precision():
         assert not all(a.is_contiguous() for a in tensors) and {a.dtype for a in tensors} == {torch.float32, torch.float64}
 
 
+def test_a_point_and_a_gradient_may_be_transposed_too():
+    assert not all(theta.is_contiguous() for theta, *_ in check.numeric_gradient.cases(generator()))
+    assert not all(g is None or g.is_contiguous() for grads, _ in check.clip.cases(generator()) for g in grads)
+    assert not all(delta.is_contiguous() for *_, delta in check.weight_gradients.cases(generator()))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_eigenvalue_that_leads_stands_neither_first_nor_last(seed):
+    for (W,) in check.radius.cases(generator(seed))[:2]:
+        sizes = torch.linalg.eigvals(W).abs()
+        assert sizes[[0, -1]].max() < 0.9 * sizes.max()
+
+
+def test_a_long_log_is_read_whole(tmp_path):
+    folder = check.logged(*(("loss", step, math.nan if step == 77 else 1.0) for step in range(10500)))
+    assert len(check.read(folder, "loss")) == 10500 and [s for s, v in check.read(folder, "loss") if v != v] == [77]
+    assert 'size_guidance={"scalars": 0}' in text()["read"]
+
+
+def test_updates_move_the_weights_in_some_cases_and_in_all_hidden_ones():
+    assert {case[-1] for case in check.truncated.cases(generator())} == {0.0, 0.01}
+    assert check.truncated.cases(generator())[0][-1] == 0.0
+
+
 def test_windows_of_every_kind_are_tried():
-    kinds = [(len(case[0]), case[-1]) for case in check.truncated.cases(generator())]
+    kinds = [(len(case[0]), case[-2]) for case in check.truncated.cases(generator())]
     for kind in (lambda T, k: T % k, lambda T, k: T == k, lambda T, k: k > T, lambda T, k: k == 1 < T):
         assert any(kind(T, k) for T, k in kinds)
 
@@ -1254,11 +1621,29 @@ def test_the_right_functions_are_those_of_the_package_and_of_autograd(seed):
     ("truncated", lambda step, loss, x, h0, k, update: [step(x, h0)], "step(x_t, h) expects (3, 2) and (3, 4), got (7, 3, 2) and (3, 4)"),
     ("truncated", lambda step, loss, x, h0, k, update: None, "is a return missing?"),
     ("first_bad", lambda folder: "60", "it returned a str, expected a step or None"),
+    ("first_bad", lambda folder: None, ", got None."),
+    ("transient", lambda n: 0.7 * torch.eye(n) + torch.ones(n - 1).diag(1), "With n = 6: no power of W has a norm of 100 or more."),
+    ("transient", lambda n: torch.ones(n, n).cfloat(), "it returned a complex matrix"),
+    ("clip", partial(check.right_clip, unguarded=True), "the norm is infinite or NaN, and it raised no ValueError."),
+    ("clip", partial(check.right_clip, none=True), "it raised an error where an entry of grads is None."),
+    ("truncated", partial(check.right_truncated, no_update=True), "the number of updates: expected 3, got 0."),
+    ("truncated", partial(check.right_truncated, stepwise=True), "the number of updates: expected 3, got 7."),
 ])  # fmt: skip
 def test_a_message_says_what_is_there_and_what_is_expected(name, answer, says):
     with pytest.raises(CheckFailed) as failed:
         EXERCISES[name](answer)
     assert says in str(failed.value)
+
+
+@pytest.mark.parametrize("name,answer,switches", WRONG)
+def test_no_message_shows_what_stands_for_something_else(name, answer, switches):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(CheckFailed) as failed:
+            EXERCISES[name](answer)
+    says = str(failed.value)
+    assert "the = " not in says and "property" not in says
+    assert not (name in ("clip", "first_bad", "transient") and re.search(r"the (norm|step): .*(got|expected) (-[2-9]|nan)", says)), says
 
 
 def test_clipping_in_place_is_not_held_against_who_does_it(capsys):
@@ -1272,6 +1657,33 @@ def test_a_log_is_written_once_and_read_as_it_was():
     folder = check.logged(*points)
     assert check.logged(*points) == folder and [s for s, _ in check.read(folder, "loss")] == [0, 10]
     assert check.read(folder, "norm") == [(5, math.inf)] and math.isnan(check.read(folder, "loss")[1][1])
+
+
+VARIANTS = {  # right answers in other clothes, for the cells that use them
+    "arrays": {"power_norms": right.norms_in_numpy, "radius": right.radius_in_numpy, "transient": right.transient_in_numpy,
+               "deltas": right.deltas_in_numpy, "weight_gradients": right.weights_in_numpy, "numeric_gradient": right.numeric_in_numpy},
+    "float32": {"power_norms": right.norms_by_power, "radius": lambda W: right.radius_by_eig(W)[None],
+                "transient": right.transient_turning, "deltas": right.deltas_by_jacobians, "weight_gradients": right.weights_by_loop,
+                "numeric_gradient": right.numeric_by_index},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_cells_take_whatever_the_checks_take(variant, monkeypatch, capsys):
+    for name, answer in VARIANTS[variant].items():
+        EXERCISES[name](answer)
+    shown, space = [], {}
+    monkeypatch.setattr(plots, "show", lambda *_, **more: shown.append(more))
+    for cell in nbformat.read(FOLDER / "gradients.ipynb", as_version=4).cells:
+        if cell.id == "clip-text":
+            break
+        if cell.id in VARIANTS[variant]:
+            space[cell.id] = VARIANTS[variant][cell.id]
+        elif cell.cell_type == "code" and "check" not in cell.metadata.tags:
+            exec(cell.source.replace("import check\n", "").replace("updates=300", "updates=3"), space)
+    assert len(shown) == 4 and "to four digits: True" in capsys.readouterr().out
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)
 
 
 def text():
@@ -1291,19 +1703,24 @@ def test_the_text_of_an_exercise_says_what_is_forbidden():
     said = text()
     for name, exercise in EXERCISES.items():
         where = said["checks"] if name in ("deltas", "weight_gradients", "numeric_gradient") else said[f"{name}-text"]
-        for module in {n.rpartition(".")[0] for n in exercise.forbids} - {"torch.autograd.functional"}:
+        for module in {n.rpartition(".")[0] for n in exercise.forbids} - {"torch.autograd.functional", "torch.autograd.forward_ad"}:
             assert module in where, (name, module)
+    assert {f"rnncourse.gradients.{f}" for f in ("recursion", "summed_outer", "bptt", "through_time")} <= {*check.deltas.forbids}
 
 
 def test_a_planted_mistake_of_the_lab_is_the_one_that_it_names():
     said = text()
-    space = {"torch": torch, "deltas": lambda W, h, direct: (W, h, direct), "weight_gradients": lambda x, h0, h, delta: [delta]}
-    exec("import torch.nn.functional as F\nfrom rnncourse import tasks\n" + said["given"] + "\n\n" + said["by-hand"], space)
+    seen = []
+    space = {"torch": torch, "weight_gradients": lambda x, h0, h, delta: [delta],
+             "deltas": lambda W, h, direct: seen.append((W, h, direct)) or h.float().numpy()}  # an array will do, and float32
+    exec("import functools\nimport torch.nn.functional as F\nfrom rnncourse import tasks\n" + said["given"] + "\n\n" + said["by-hand"], space)
     x, targets = torch.randn(4, 3, 1).double(), torch.randint(2, (4, 3))
     weights = space["draw"](H=5)
-    W, h, direct = space["by_hand"](x, targets, weights)[1][0]
+    assert space["by_hand"](x, targets, weights)[1][0].dtype == torch.float64
+    W, h, direct = seen.pop()
     for plant, turned, moved, cut in (("W_hh turned round", 1, 0, 0), ("slope one step early", 0, 1, 0), ("last loss forgotten", 0, 0, 1)):
         assert f'"{plant}"' in said["by-hand"] and f'"{plant}"' in said["numeric_gradient-run"]
-        other = space["by_hand"](x, targets, weights, plant)[1][0]
+        space["by_hand"](x, targets, weights, plant)
+        other = seen.pop()
         assert [torch.equal(a, b) for a, b in zip(other, (W, h, direct))] == [not turned, not moved, not cut]
         assert not moved or torch.equal(other[1][1:], h[:-1])

@@ -194,15 +194,15 @@ def weights_by_bmm(x, h0, h, delta):
 
 # ---- Exercise 6
 def numeric_in_place(f, theta, eps=1e-5):
-    grad, flat = torch.empty_like(theta), theta.view(-1)
-    for i in range(flat.numel()):
-        old = flat[i].item()
-        flat[i] = old + eps
+    grad = torch.empty_like(theta)
+    for i in np.ndindex(*theta.shape):
+        old = theta[i].item()
+        theta[i] = old + eps
         up = f(theta).item()
-        flat[i] = old - eps
+        theta[i] = old - eps
         down = f(theta).item()
-        flat[i] = old
-        grad.view(-1)[i] = (up - down) / (2 * eps)
+        theta[i] = old
+        grad[i] = (up - down) / (2 * eps)
     return grad
 
 
@@ -231,16 +231,16 @@ def numeric_in_numpy(f, theta, eps=1e-5):
 
 
 def numeric_and_back(f, theta, eps=1e-5):
-    grad = torch.zeros_like(theta).flatten()
+    grad, flat = [], theta.reshape(-1).clone()
     with torch.no_grad():
-        for i in range(grad.numel()):
-            theta.view(-1)[i] += eps
-            up = f(theta)
-            theta.view(-1)[i] -= 2 * eps
-            down = f(theta)
-            theta.view(-1)[i] += eps
-            grad[i] = (up - down) * 0.5 / eps
-    return grad.view_as(theta)
+        for i in range(len(flat)):
+            flat[i] += eps
+            up = f(flat.reshape(theta.size()))
+            flat[i] -= 2 * eps
+            down = f(flat.reshape(theta.size()))
+            flat[i] += eps
+            grad.append((up - down) * 0.5 / eps)
+    return torch.tensor(grad).view_as(theta)
 
 
 # ---- Exercise 7
@@ -346,6 +346,20 @@ def truncated_copying(step, loss, x, h0, k, update):
     return sums
 
 
+def truncated_in_parts(step, loss, x, h0, k, update):
+    h, sums = h0, []
+    for begin in range(0, len(x), k):
+        h, total = h.detach(), 0.0
+        for t in range(begin, min(begin + k, len(x))):
+            h = step(x[t], h)
+            one = loss(h, t)
+            one.backward(retain_graph=True)  # the gradients of a window add up
+            total += one.item()
+        update()
+        sums.append(total)
+    return sums
+
+
 # ---- Exercise 9
 def read(folder, tag):
     raise NotImplementedError("it is lent")
@@ -398,6 +412,6 @@ RIGHT = {
     "weight_gradients": [weights_by_loop, weights_by_reshape, weights_by_outer, weights_in_numpy, weights_by_bmm],
     "numeric_gradient": [numeric_in_place, numeric_by_index, numeric_by_eye, numeric_in_numpy, numeric_and_back],
     "clip": [clip_with_stack, clip_like_torch, clip_one_vector, clip_in_numpy],
-    "truncated": [truncated_at_ends, truncated_by_split, truncated_recursive, truncated_copying],
+    "truncated": [truncated_at_ends, truncated_by_split, truncated_recursive, truncated_copying, truncated_in_parts],
     "first_bad": [bad_by_loop, bad_with_torch, bad_with_numpy, bad_by_accumulator, bad_by_reduction],
 }
