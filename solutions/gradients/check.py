@@ -511,8 +511,8 @@ numeric_gradient = Exercise(
              DIFFERENCES),
         Slip("aliased", "both values of f are the same: plus = theta is no copy, so that one tensor is moved forth and back; clone it",
              DIFFERENCES),
-        Slip("viewed", "view needs memory without gaps, and a transposed theta has not that; work on theta.flatten(), which is a copy, "
-             "or by index", DIFFERENCES, "view"),
+        Slip("viewed", "view needs memory without gaps, and neither a transposed theta nor zeros_like of it has that; work on "
+             "theta.flatten(), which is a copy, or by index", DIFFERENCES, "view"),
         Slip("reshaped", "reshape(-1) of a transposed theta is a copy: to change it does not move theta, so that f never changes; give "
              "f what you have moved", DIFFERENCES),
         Slip("rounded", "the values are rounded to float32, in which a difference as small as this is mostly rounding; stay in float64",
