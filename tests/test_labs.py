@@ -3,6 +3,8 @@
 import ast
 import functools
 import importlib
+import inspect
+import itertools
 import os
 import re
 import shutil
@@ -198,6 +200,50 @@ def test_a_known_slip_does_not_pass_the_hidden_tests(lab, name, slip):
     exercise, hidden = modules(lab).exercises[name], getattr(modules(lab).hidden, name)
     pairs = zip(hidden(partial(exercise.truth, **{slip.switch: True}), 7), hidden(exercise.truth, 7))
     assert not all(same(mine, right, exercise.atol) for mine, right in pairs)
+
+
+@pytest.mark.parametrize("lab,name", EXERCISES)
+def test_the_right_function_gives_values_and_has_a_switch_for_every_slip(lab, name):
+    exercise = modules(lab).exercises[name]
+    assert all("values" in case for case in exercise.slipped(exercise.cases(torch.Generator().manual_seed(0))))
+    switches = [key for key, value in inspect.signature(exercise.truth).parameters.items() if value.kind == value.KEYWORD_ONLY]
+    assert sorted(switches) == sorted(slip.switch for slip in exercise.slips)
+
+
+@pytest.mark.parametrize("lab,name", EXERCISES)
+def test_the_cases_tell_every_slip_from_the_right_answer_and_from_each_other(lab, name):
+    exercise = modules(lab).exercises[name]
+    assert [exercise.twins(seed) for seed in (0, 1, 2)] == [[], [], []]
+
+
+@pytest.mark.parametrize("lab,name", EXERCISES)
+def test_no_two_slips_together_pass_for_right(lab, name):
+    exercise = modules(lab).exercises[name]
+    cases = exercise.cases(torch.Generator().manual_seed(0))
+    right = [*exercise.slipped(cases)]
+    for pair in itertools.combinations(exercise.slips, 2):
+        assert not all(same(mine, known, exercise.atol) for mine, known in zip(exercise.slipped(cases, pair), right)), pair
+
+
+@pytest.mark.parametrize("lab,name", EXERCISES)
+def test_two_slips_together_are_named(lab, name):
+    exercise = modules(lab).exercises[name]
+    cases = exercise.cases(torch.Generator().manual_seed(0))
+    for pair in [*itertools.combinations(exercise.slips, 2)][::9]:
+        got = exercise.trace(partial(exercise.truth, **{slip.switch: True for slip in pair}), cases)
+        found = exercise.diagnose(got, cases)
+        if any("type" in mine for mine in got):  # an exception says little: it is laid to one slip, or to none
+            assert found is None or len(found) == 1
+        else:
+            assert 0 < len(found) <= 2 and exercise.agree(got, cases, found)
+
+
+@pytest.mark.parametrize("lab,name", EXERCISES)
+def test_hidden_tests_are_the_same_for_a_seed_and_others_for_another(lab, name):
+    exercise, on = modules(lab).exercises[name], getattr(modules(lab).hidden, name)
+    once, again, other = on(exercise.truth, 5), on(exercise.truth, 5), on(exercise.truth, 6)
+    assert all(same(a, b, 0) for a, b in zip(once, again, strict=True))
+    assert name == "transient" or not all(same(a, b, 0) for a, b in zip(once, other, strict=True))  # its sizes are the same for every seed
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
