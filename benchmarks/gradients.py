@@ -16,7 +16,7 @@ import sys
 import torch
 from torch import nn
 
-from rnncourse import cells, training, unfold
+from rnncourse import cells, gradients, training, unfold
 
 LENGTHS, K1, K2, B, D, H, V = (500, 1000, 2000, 4000), 50, 100, 64, 8, 128, 8
 FACTOR, NOISE_MB, EXACT = 1.1, 2.0, 1e-12
@@ -45,25 +45,7 @@ def backward(cell, x, targets, loss, full: bool) -> None:
 
 def saved_mb(cell, x, targets, loss, full: bool) -> float:
     """The most that waited for a backward pass at any time, each storage once, weights included, inputs and targets not."""
-    waiting, peak = {}, 0
-
-    class Kept:
-        def __init__(self, tensor):
-            nonlocal peak
-            self.tensor, self.pointer = tensor, tensor.untyped_storage().data_ptr()
-            waiting.setdefault(self.pointer, [0, tensor.untyped_storage().nbytes()])[0] += 1
-            peak = max(peak, sum(size for _, size in waiting.values()) if waiting[self.pointer][0] == 1 else 0)
-
-        def __del__(self):
-            waiting[self.pointer][0] -= 1
-            if not waiting[self.pointer][0]:
-                del waiting[self.pointer]
-
-    given = {t.untyped_storage().data_ptr() for t in (x, targets)}
-    pack = lambda t: t if t.untyped_storage().data_ptr() in given else Kept(t)  # noqa: E731
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor if isinstance(kept, Kept) else kept):
-        backward(cell, x, targets, loss, full)
-    return peak / 1e6
+    return gradients.kept(lambda: backward(cell, x, targets, loss, full), (x, targets)) / 1e6
 
 
 def measure(T: int, full: bool) -> dict[str, float]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from rnncourse import cells, results, unfold
+from rnncourse import cells, gradients, results, unfold
 
 D, H, V, B = 32, 64, 32, 16  # features, units, classes, sequences
 SIZES = ((16, 1), (64, 16), (512, 64))  # units and sequences of the three networks whose times are compared
@@ -38,22 +38,6 @@ def network(seed: int, T: int, H: int, B: int) -> tuple[list[Tensor], Callable[[
         return loss
 
     return [*cell.parameters(), *readout.parameters()], forward, in_segments
-
-
-def kept(forward: Callable[[], Tensor], parameters: list[Tensor]) -> int:
-    """Bytes that autograd keeps for the backward pass, each storage once, the parameters not counted."""
-    storages = {}
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage  # held on to, so that no other takes its address
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = forward()
-    ours = {p.untyped_storage().data_ptr() for p in parameters}
-    del loss  # until here the graph held everything
-    return sum(storage.nbytes() for address, storage in storages.items() if address not in ours)
 
 
 def seconds(forward: Callable[[], Tensor], parameters: list[Tensor], repeats: int = 7) -> list[float]:
@@ -84,7 +68,7 @@ def run(seed: int, what: str, T: int, H: int = H, B: int = B) -> int | list[floa
     """
     parameters, forward, in_segments = network(seed, T, H, B)
     if what == "bytes":
-        return kept(forward, parameters)
+        return gradients.kept(forward, parameters)
     return seconds(forward if what == "seconds" else lambda: in_segments(20), parameters)
 
 

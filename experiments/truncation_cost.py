@@ -5,25 +5,9 @@ import time
 import torch
 from torch import nn
 
-from rnncourse import cells, results, training
+from rnncourse import cells, gradients, results, training
 
 B, D, H, V = 32, 16, 64, 16
-
-
-class Kept:
-    """A tensor that waits for the backward pass, counted as long as it waits; a storage that many share counts once."""
-
-    def __init__(self, tensor, shared):
-        self.tensor, self.shared, self.storage = tensor, shared, tensor.untyped_storage()
-        count = shared["count"].get(self.storage.data_ptr(), 0)
-        shared["count"][self.storage.data_ptr()] = count + 1
-        shared["now"] += 0 if count else self.storage.nbytes()
-        shared["peak"] = max(shared["peak"], shared["now"])
-
-    def __del__(self):
-        self.shared["count"][self.storage.data_ptr()] -= 1
-        if not self.shared["count"][self.storage.data_ptr()]:
-            self.shared["now"] -= self.storage.nbytes()
 
 
 def problem(seed: int, T: int):
@@ -54,14 +38,8 @@ def run(seed: int, what: str, k1: int, k2: int, T: int) -> float:
         Length of the stream.
     """
     cell, x, loss, given = problem(seed, T)
-    shared, given = {"count": {}, "now": 0, "peak": 0}, {t.untyped_storage().data_ptr() for t in given}
-    pack = lambda t: t if t.untyped_storage().data_ptr() in given else Kept(t, shared)  # noqa: E731
-    unpack = lambda kept: kept.tensor if isinstance(kept, Kept) else kept  # noqa: E731
     if what == "bytes":
-        with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
-            for E in training.tbptt(cell, x, loss, k1, k2):
-                E.backward()
-        return shared["peak"]
+        return gradients.kept(lambda: [E.backward() for E in training.tbptt(cell, x, loss, k1, k2)], given)
     for _ in range(2):  # the first pass warms up
         began = time.process_time()
         for E in training.tbptt(cell, x, loss, k1, k2):

@@ -7,8 +7,8 @@ It is layered; arrows point from user to used, and only downwards (a test keeps 
     plots    results (stored experiments)    corpora (texts, splits)    traces (what an answer does)
     training (one loop; truncated BPTT)
     gradients (norms, products of Jacobians, BPTT by hand, clipping)
-    unfold (any cell over (T, B, D); stacks; both directions)    tasks (echo, cue, latch)
-    cells (RNN)
+    unfold (any cell over (T, B, D); stacks; both directions)    tasks (echo, cue, latch, adding, order, copy)
+    cells (RNN, LSTM, GRU)
 
 Enter at `rnncourse.cells`; ``python -m rnncourse`` says whether this machine is ready.
 """

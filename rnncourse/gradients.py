@@ -217,3 +217,36 @@ def clip(parameters: Iterable[Tensor], max_norm: float) -> float:
         for g in grads:
             g.mul_(max_norm / norm)
     return norm
+
+
+def kept(run: Callable[[], object], given: Iterable[Tensor] = ()) -> int:
+    """The most bytes that wait for a backward pass at any time while ``run()`` computes, as autograd saves them.
+
+    Parameters
+    ----------
+    run : callable
+        Forward passes, with or without backward passes between; what it returns is kept until the end.
+    given : iterable of Tensor
+        What is there anyway and does not count: weights, inputs, targets.
+    """
+    given, count, now, peak = {t.untyped_storage().data_ptr() for t in given}, {}, 0, 0
+
+    class Kept:
+        """A tensor that waits, counted as long as it waits; a storage that many share counts once."""
+
+        def __init__(self, tensor: Tensor):
+            nonlocal now, peak
+            self.tensor, self.storage = tensor, tensor.untyped_storage()
+            count[self.storage.data_ptr()] = count.get(self.storage.data_ptr(), 0) + 1
+            now += self.storage.nbytes() if count[self.storage.data_ptr()] == 1 else 0
+            peak = max(peak, now)
+
+        def __del__(self):
+            nonlocal now
+            count[self.storage.data_ptr()] -= 1
+            now -= 0 if count[self.storage.data_ptr()] else self.storage.nbytes()
+
+    pack = lambda t: t if t.untyped_storage().data_ptr() in given else Kept(t)  # noqa: E731
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda held: getattr(held, "tensor", held)):
+        result = run()  # noqa: F841  held, so that its graph lives until the end
+    return peak

@@ -16,7 +16,7 @@ class Cell(Protocol):
     def step(self, p_t: Tensor, s): ...
 
 
-def unfold(cell: Cell, x: Tensor, s: object = None) -> tuple[Tensor, object]:
+def unfold(cell: Cell, x: Tensor, s: object = None, record: dict | None = None) -> tuple[Tensor, object]:
     """Apply one cell to every step of a sequence, left to right.
 
     The lecture's word (UCL): ``[f(x_1, s_0), f(x_2, s_1), …]``. `torch.Tensor.unfold` is something else,
@@ -30,6 +30,9 @@ def unfold(cell: Cell, x: Tensor, s: object = None) -> tuple[Tensor, object]:
         Time first, as in all of this course and as ``torch.nn.RNN`` has it by default.
     s : state, optional
         The state before the first step; ``cell.start(x)`` if None.
+    record : dict, optional
+        An empty dict, to be filled with what the cell computed inside: for an LSTM its gates "i", "f", "g", "o" and its
+        cell state "c", for a GRU "r", "z" and "n", each of shape (T, B, H). They are part of the graph: ``detach`` to plot.
 
     Returns
     -------
@@ -41,14 +44,17 @@ def unfold(cell: Cell, x: Tensor, s: object = None) -> tuple[Tensor, object]:
     Raises
     ------
     ValueError
-        If ``x`` is not (T, B, D) with T at least 1.
+        If ``x`` is not (T, B, D) with T at least 1, or ``record`` is not empty.
     """
     expect(x.dim() == 3 and len(x) > 0, "x", "(T, B, D) with T at least 1", tuple(x.shape))
+    expect(not record, "record", "an empty dict", f"keys {[*(record or {})]}")
     s = cell.start(x) if s is None else s
     h = []
     for p_t in cell.inputs(x).unbind(0):  # p_t: (B, H)
-        h_t, s = cell.step(p_t, s)
+        h_t, s = cell.step(p_t, s) if record is None else cell.step(p_t, s, record)
         h.append(h_t)
+    if record is not None:
+        record.update({name: torch.stack(values) for name, values in record.items()})  # (T, B, H) each
     return torch.stack(h), s  # T times (B, H) -> (T, B, H)
 
 

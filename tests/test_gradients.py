@@ -120,6 +120,16 @@ def test_nothing_to_clip_has_norm_zero():
     assert gradients.clip([torch.ones(2, requires_grad=True)], 1.0) == 0
 
 
+def test_what_waits_for_a_backward_pass_is_counted_once_and_let_go():
+    x = torch.ones(1000, requires_grad=True)  # 4000 bytes
+    assert gradients.kept(lambda: x.exp(), [x]) == 4000  # its result
+    assert gradients.kept(lambda: x * x, [x]) == 0 and gradients.kept(lambda: x * x) == 4000  # twice the same storage
+    assert gradients.kept(lambda: [x.exp(), x.exp()], [x]) == 8000
+    assert gradients.kept(lambda: [x.exp().sum().backward() for _ in range(3)], [x]) == 4000
+    y = x.exp()
+    assert gradients.kept(lambda: y[:10].exp(), [x]) == 40
+
+
 @pytest.mark.parametrize("call, name", [
     (lambda: gradients.clip([], 0), "max_norm"),
     (lambda: gradients.jacobian(torch.ones(3, 4), torch.ones(4)), "W_hh"),

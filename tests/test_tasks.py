@@ -43,10 +43,38 @@ def test_a_seed_fixes_a_task_and_shapes_are_those_of_the_course(make):
     assert (targets.dtype, mask.dtype) == (torch.int64, torch.bool)
 
 
+def test_adding_marks_one_number_in_each_half_and_constant_1_errs_by_a_sixth():
+    x, targets = tasks.adding(9, 20_000, seeded())
+    marked = x[..., 1] == 1
+    assert (marked[:4].sum(0) == 1).all() and (marked[4:].sum(0) == 1).all() and marked.any(1).all()
+    assert torch.equal(targets, (x[..., 0] * x[..., 1]).sum(0)) and x[..., 0].min() >= 0
+    assert ((targets - 1) ** 2).mean().item() == pytest.approx(1 / 6, abs=0.01)
+
+
+def test_temporal_order_has_two_letters_at_their_places_and_the_class_of_their_order():
+    x, targets = tasks.temporal_order(20, 400, seeded())
+    letters = x[..., :2].sum(-1) == 1  # (T, B)
+    assert (letters[2:4].sum(0) == 1).all() and (letters[10:12].sum(0) == 1).all() and (letters.sum(0) == 2).all()
+    for b in range(20):
+        first, second = x[letters[:, b], b].argmax(-1).tolist()
+        assert targets[b] == 2 * first + second
+    assert targets.unique().tolist() == [0, 1, 2, 3] and (x.sum(-1) == 1).all()
+
+
+def test_copy_says_at_the_end_what_it_heard_at_the_start():
+    x, targets = tasks.copy(4, 5, n=3, K=8, generator=seeded())
+    said = x.argmax(-1)
+    assert torch.equal(targets[-3:], said[:3]) and (targets[:-3] == 8).all() and said[:3].max() < 8
+    assert said[3:, 0].tolist() == [8, 8, 8, 8, 9, 8, 8]
+
+
 @pytest.mark.parametrize("make, name", [
     (lambda: tasks.echo(5, 2, 0), "lag"),
     (lambda: tasks.cue(5, 2, 0), "lag"),
     (lambda: tasks.latch(5, 2, 0.0), "p"),
+    (lambda: tasks.adding(1, 2), "T"),
+    (lambda: tasks.temporal_order(9, 2), "T"),
+    (lambda: tasks.copy(0, 2), "T"),
 ])  # fmt: skip
 def test_bad_input_is_named(make, name):
     with pytest.raises(ValueError, match=f"^{name}: expected .*, got "):
