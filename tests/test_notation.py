@@ -1,6 +1,7 @@
 """What a tab of the book shows is evaluated here, and compared with the package."""
 
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -34,7 +35,33 @@ def bptt():
     return {"d_t": d_t, "g_next": g_next, "h_next": h_next[0].detach(), "W_hh": one.W_hh.detach()}, gradient[0]
 
 
-EXPECTED = {"cell": cell, "linear-gradient": linear_gradient, "bptt": bptt}
+def gru_state():
+    h_prev, rec = torch.randn(1, 4).double(), {}
+    h_t = cells.GRU(3, 4).double().requires_grad_(False)(torch.randn(1, 3).double(), h_prev, rec)[0]
+    return {"h_prev": h_prev[0], "z_gate": rec["z"][0][0], "cand": rec["n"][0][0]}, h_t[0]
+
+
+def gru_candidate():
+    sizes = {"x_t": (3,), "h_prev": (4,), "W_xn": (3, 4), "W_hn": (4, 4), "b_n": (4,)}
+    v = {name: torch.randn(size).double() for name, size in sizes.items()} | {"r_gate": torch.rand(4).double()}
+    return v, torch.tanh(v["x_t"] @ v["W_xn"] + (v["r_gate"] * v["h_prev"]) @ v["W_hn"] + v["b_n"])  # eq-gru-before
+
+
+def lstm(wanted):
+    cell, rec = cells.LSTM(3, 4).double().requires_grad_(False), {}
+    x_t, h_prev, c_prev = (torch.randn(1, n).double() for n in (3, 4, 4))
+    h_t = cell(x_t, (h_prev, c_prev), rec)[0]
+    v = {"x_t": x_t[0], "h_prev": h_prev[0], "c_prev": c_prev[0]}
+    for name, blocks in (("W_x", cell.W_xh.chunk(4, 1)), ("W_h", cell.W_hh.chunk(4, 1)), ("b_", cell.b.chunk(4))):
+        v |= {name + gate: block for gate, block in zip("ifgo", blocks)}
+    inside = {name: values[0][0] for name, values in rec.items()} | {"h": h_t[0]}
+    gates = {"i_gate": inside["i"], "f_gate": inside["f"], "value": inside["g"], "o_gate": inside["o"], "c_t": inside["c"]}
+    return v | gates, inside[wanted]
+
+
+LSTM = {"forget": "f", "input": "i", "candidate": "g", "memory": "c", "output": "o", "shown": "h"}
+EXPECTED = {"cell": cell, "linear-gradient": linear_gradient, "bptt": bptt, "gru-state": gru_state, "gru-candidate": gru_candidate}
+EXPECTED |= {f"lstm-{name}": partial(lstm, letter) for name, letter in LSTM.items()}
 
 
 @pytest.mark.parametrize("equation, course", FORMS)

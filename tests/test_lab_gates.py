@@ -1,0 +1,692 @@
+"""Lab 3: wrong answers as students write them, and what the lab promises. What holds for all labs stands in test_labs.py."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from rnncourse import cells, tasks
+from rnncourse.checks import CheckFailed, Exercise, same
+
+FOLDER = Path(__file__).parents[1] / "solutions" / "gates"
+WRONG = []
+
+
+def loaded(*names):
+    """The lab's own modules; other labs have modules of the same names."""
+    sys.path.insert(0, str(FOLDER))
+    try:
+        return [importlib.import_module(name) for name in names]
+    finally:
+        sys.path.pop(0)
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+check, hidden, right = loaded("check", "hidden", "right")
+EXERCISES = {name: value for name, value in vars(check).items() if isinstance(value, Exercise)}
+
+
+def wrong(exercise, *switches):
+    """Note a wrong answer and the slips that name it; none where the bank does not know it, or it cannot be compared."""
+
+    def note(answer):
+        WRONG.append(pytest.param(exercise, answer, set(switches), id=f"{exercise}-{len(WRONG)}-{'-'.join(switches) or 'refused'}"))
+        return answer
+
+    return note
+
+
+# Exercise 1: a cell of four layers, with one thing wrong at a time
+
+
+class Four(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        size = input_size + hidden_size
+        self.Wi, self.Wf, self.Wo, self.Wc = (nn.Linear(size, hidden_size) for _ in range(4))
+
+
+@wrong("LSTM", "along_batch")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([x, h])
+        c = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "cut_h")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([torch.tensor(h), x], 1)
+        c = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "cut_c")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = torch.sigmoid(self.Wf(v)) * c.data + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "cut_out")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        with torch.no_grad():
+            v = torch.cat([h, x], 1)
+            c = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+            return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "no_c")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c)
+
+
+@wrong("LSTM", "stale_c")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        new = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(new), c
+
+
+@wrong("LSTM", "softmax")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([x, h], 1)
+        c = F.softmax(self.Wf(v), dim=1) * c + F.softmax(self.Wi(v), dim=1) * torch.tanh(self.Wc(v))
+        return F.softmax(self.Wo(v), dim=1) * torch.tanh(c), c
+
+
+@wrong("LSTM", "sigmoid_candidate")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        i, f, o, g = [torch.sigmoid(layer(torch.cat([h, x], 1))) for layer in (self.Wi, self.Wf, self.Wo, self.Wc)]
+        c = f * c + i * g
+        return o * torch.tanh(c), c
+
+
+@wrong("LSTM", "no_tanh", "sigmoid_candidate")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        i, f, o, g = [torch.sigmoid(layer(torch.cat([h, x], 1))) for layer in (self.Wi, self.Wf, self.Wo, self.Wc)]
+        c = f * c + i * g
+        return o * c, c
+
+
+@wrong("LSTM", "tanh_kept")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = torch.tanh(torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v)))
+        return torch.sigmoid(self.Wo(v)) * c, c
+
+
+@wrong("LSTM", "one_gate")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = torch.sigmoid(self.Wi(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "coupled")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        f = torch.sigmoid(self.Wf(v))
+        c = f * c + (1 - f) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "from_c")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([x, c], 1)
+        c = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "swapped")
+class Answer(Four):
+    def one_step(self, x, c, h):
+        v = torch.cat([x, h], 1)
+        c = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "no_bias")
+class Answer(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.x, self.h = nn.Linear(input_size, 4 * hidden_size, bias=False), nn.Linear(hidden_size, 4 * hidden_size, bias=False)
+
+    def one_step(self, x, h, c):
+        o, i, f, g = (self.x(x) + self.h(h)).chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+@wrong("LSTM", "no_input")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = torch.sigmoid(self.Wf(v)) * c + torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+class RNN(nn.Module):
+    pass
+
+
+@wrong("LSTM", "super_other")
+class Answer(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super(RNN, self).__init__()
+        self.W = nn.Linear(input_size + hidden_size, hidden_size)
+
+    def one_step(self, x, h, c):
+        return h, c
+
+
+@wrong("LSTM", "super_missing")
+class Answer(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        self.W = nn.Linear(input_size + hidden_size, hidden_size)
+
+    def one_step(self, x, h, c):
+        return h, c
+
+
+@wrong("LSTM", "unseen")
+class Answer(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.W = [nn.Linear(input_size + hidden_size, hidden_size) for _ in range(4)]
+
+    def one_step(self, x, h, c):
+        i, f, o, g = [layer(torch.cat([h, x], 1)) for layer in self.W]
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+@wrong("LSTM", "in_step")
+class Answer(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.sizes = input_size + hidden_size, hidden_size
+
+    def one_step(self, x, h, c):
+        i, f, o, g = [nn.Linear(*self.sizes)(torch.cat([h, x], 1)) for _ in range(4)]
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+@wrong("LSTM", "squeezed")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = (torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))).squeeze()
+        return (torch.sigmoid(self.Wo(v)) * torch.tanh(c)).squeeze(), c
+
+
+@wrong("LSTM", "c_from_zero")
+class Answer(Four):
+    def one_step(self, x, h):
+        v = torch.cat([h, x], 1)
+        c = torch.sigmoid(self.Wf(v)) * torch.zeros_like(h) + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "no_gpu")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1).to("cuda")
+        c = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM")  # a peephole more
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = torch.sigmoid(self.Wf(v) + c) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM")
+class Answer(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.cell = nn.LSTMCell(input_size, hidden_size)
+
+    def one_step(self, x, h, c):
+        return self.cell(x, (h, c))
+
+
+@wrong("LSTM")
+class Answer(Four):
+    def forward(self, x, h, c):
+        return h, c
+
+
+# Exercise 2
+
+
+class Three(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super(Three, self).__init__()
+        self.W, self.Wz, self.Wr = (nn.Linear(input_size + hidden_size, hidden_size, bias=False) for _ in range(3))
+
+
+class Six(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.xr, self.xz, self.xn = (nn.Linear(input_size, hidden_size) for _ in range(3))
+        self.hr, self.hz, self.hn = (nn.Linear(hidden_size, hidden_size) for _ in range(3))
+
+
+@wrong("GRU", "z_swapped")
+class Answer(Three):
+    def one_step(self, x, h):
+        v = torch.cat([h, x], 1)
+        z, r = torch.sigmoid(self.Wz(v)), torch.sigmoid(self.Wr(v))
+        return z * h + (1 - z) * torch.tanh(self.W(torch.cat([r * h, x], 1)))
+
+
+@wrong("GRU", "reset_after")
+class Answer(Six):
+    def one_step(self, x, h):
+        z, r = torch.sigmoid(self.xz(x) + self.hz(h)), torch.sigmoid(self.xr(x) + self.hr(h))
+        return (1 - z) * h + z * torch.tanh(self.xn(x) + r * self.hn(h))
+
+
+@wrong("GRU", "z_swapped", "reset_after")
+class Answer(Six):
+    def one_step(self, x, h):
+        z, r = torch.sigmoid(self.xz(x) + self.hz(h)), torch.sigmoid(self.xr(x) + self.hr(h))
+        return z * h + (1 - z) * torch.tanh(self.xn(x) + r * self.hn(h))
+
+
+@wrong("GRU", "softmax")
+class Answer(Three):
+    def one_step(self, x, h):
+        v = torch.cat([h, x], 1)
+        z, r = torch.softmax(self.Wz(v), -1), torch.softmax(self.Wr(v), -1)
+        return (1 - z) * h + z * torch.tanh(self.W(torch.cat([r * h, x], 1)))
+
+
+@wrong("GRU", "reset_kept")
+class Answer(Three):
+    def one_step(self, x, h):
+        v = torch.cat([x, h], 1)
+        z, r = torch.sigmoid(self.Wz(v)), torch.sigmoid(self.Wr(v))
+        h = r * h
+        return (1 - z) * h + z * torch.tanh(self.W(torch.cat([x, h], 1)))
+
+
+@wrong("GRU", "reset_both")
+class Answer(Three):
+    def one_step(self, x, h):
+        v = torch.cat([x, h], 1)
+        z, r = torch.sigmoid(self.Wz(v)), torch.sigmoid(self.Wr(v))
+        return (1 - z) * h + z * torch.tanh(self.W(r * v))
+
+
+@wrong("GRU", "no_reset")
+class Answer(Three):
+    def one_step(self, x, h):
+        v = torch.cat([x, h], 1)
+        z = torch.sigmoid(self.Wz(v))
+        return (1 - z) * h + z * torch.tanh(self.W(v))
+
+
+@wrong("GRU", "cut_h")
+class Answer(Three):
+    def one_step(self, x, h):
+        h = torch.tensor(h)
+        v = torch.cat([x, h], 1)
+        z, r = torch.sigmoid(self.Wz(v)), torch.sigmoid(self.Wr(v))
+        return (1 - z) * h + z * torch.tanh(self.W(torch.cat([x, r * h], 1)))
+
+
+@wrong("GRU", "along_batch")
+class Answer(Three):
+    def one_step(self, x, h):
+        v = torch.cat([x, h], 0)
+        z, r = torch.sigmoid(self.Wz(v)), torch.sigmoid(self.Wr(v))
+        return (1 - z) * h + z * torch.tanh(self.W(torch.cat([x, r * h], 0)))
+
+
+@wrong("GRU")
+class Answer(nn.GRUCell):
+    def one_step(self, x, h):
+        return self(x, h)
+
+
+@wrong("GRU")
+class Answer(cells.GRU):
+    def one_step(self, x, h):
+        return self(x, h)[0]
+
+
+# Exercise 3
+
+
+@wrong("forward", "over_batch")
+def answer(one_step, x, hidden_size):
+    B, T, _ = x.shape
+    h, c, out = torch.zeros(B, hidden_size), torch.zeros(B, hidden_size), []
+    for t in range(T):
+        h, c = one_step(x[:, t], h, c)
+        out.append(h)
+    return torch.stack(out, 1)
+
+
+@wrong("forward", "swapped", "shows_c")
+def answer(one_step, x, hidden_size):
+    h, c, out = torch.zeros(x.shape[1], hidden_size), torch.zeros(x.shape[1], hidden_size), []
+    for x_t in x:
+        c, h = one_step(x_t, c, h)
+        c, h = h, c
+        out.append(c)
+    return torch.stack(out)
+
+
+@wrong("forward", "one_row")
+def answer(one_step, x, hidden_size):
+    h, c, out = torch.zeros(1, hidden_size), torch.zeros(1, hidden_size), []
+    for x_t in x:
+        h, c = one_step(x_t, h, c)
+        out.append(h)
+    return torch.stack(out)
+
+
+@wrong("forward", "c_lost")
+def answer(one_step, x, hidden_size):
+    h, out = torch.zeros(x.shape[1], hidden_size).to(x), []
+    for x_t in x:
+        h, _ = one_step(x_t, h, torch.zeros(x.shape[1], hidden_size).to(x))
+        out.append(h)
+    return torch.stack(out)
+
+
+@wrong("forward", "cut")
+def answer(one_step, x, hidden_size):
+    h, c, out = torch.zeros(x.shape[1], hidden_size), torch.zeros(x.shape[1], hidden_size), []
+    for x_t in x:
+        h, c = one_step(x_t, h.data, c.data)
+        out.append(h)
+    return torch.stack(out)
+
+
+@wrong("forward")
+def answer(one_step, x, hidden_size):
+    return nn.LSTM(x.shape[2], hidden_size)(x)[0]
+
+
+# Exercise 4
+
+
+@wrong("input_gradients", "all_steps")
+def answer(forward, x):
+    x = x.clone().requires_grad_()
+    forward(x).sum().backward()
+    return x.grad.flatten(1).norm(dim=1)
+
+
+@wrong("input_gradients", "squared", "all_steps")
+def answer(forward, x):
+    x = x.clone().requires_grad_()
+    forward(x).sum().backward()
+    return (x.grad**2).sum((1, 2))
+
+
+@wrong("input_gradients", "each")
+def answer(forward, x):
+    x.requires_grad = True
+    return torch.autograd.grad(forward(x)[-1].sum(), x)[0].norm(dim=-1)
+
+
+@wrong("input_gradients", "no_leaf")
+def answer(forward, x):
+    forward(x)[-1].sum().backward()
+    return x.grad.flatten(1).norm(dim=1)
+
+
+@wrong("input_gradients", "whole")
+def answer(forward, x):
+    x.requires_grad_()
+    return torch.autograd.grad(forward(x)[-1].sum(), x)[0].norm()
+
+
+# Exercise 5
+
+
+@wrong("gates", "same_step")
+def answer(W_xh, W_hh, b, x, h):
+    i, f, g, o = torch.split(x @ W_xh + h @ W_hh + b, h.shape[2], 2)
+    return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+
+
+@wrong("gates", "rolled")
+def answer(W_xh, W_hh, b, x, h):
+    a = torch.stack([x[t] @ W_xh + h[t - 1] @ W_hh + b for t in range(len(x))])
+    i, f, g, o = a.chunk(4, 2)
+    return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+
+
+@wrong("gates", "f_first", "g_last")
+def answer(W_xh, W_hh, b, x, h):
+    before = torch.cat([0 * h[:1], h[:-1]])
+    f, i, o, g = (x @ W_xh + before @ W_hh + b).chunk(4, 2)
+    return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+
+
+@wrong("gates", "interleaved")
+def answer(W_xh, W_hh, b, x, h):
+    before = torch.cat([0 * h[:1], h[:-1]])
+    a = x @ W_xh + before @ W_hh + b
+    return a[..., ::4].sigmoid(), a[..., 1::4].sigmoid(), a[..., 2::4].tanh(), a[..., 3::4].sigmoid()
+
+
+@wrong("gates")
+def answer(W_xh, W_hh, b, x, h):
+    return (x @ W_xh + b).chunk(3, 2)
+
+
+# Exercise 6
+
+
+@wrong("set_forget_bias", "both")
+def answer(lstm, value):
+    for name, p in lstm.named_parameters():
+        if "bias" in name:
+            p.data[len(p) // 4 : len(p) // 2].fill_(value)
+
+
+@wrong("set_forget_bias", "one_left")
+def answer(lstm, value):
+    with torch.no_grad():
+        for name, p in lstm.named_parameters():
+            if "bias_ih" in name:
+                p[lstm.hidden_size : 2 * lstm.hidden_size] = value
+
+
+@wrong("set_forget_bias", "both", "input_block")
+def answer(lstm, value):
+    for name, p in lstm.named_parameters():
+        if "bias" in name:
+            nn.init.constant_(p[: lstm.hidden_size], value)
+
+
+@wrong("set_forget_bias", "leaf")
+def answer(lstm, value):
+    lstm.bias_ih_l0[lstm.hidden_size : 2 * lstm.hidden_size] = value
+    lstm.bias_hh_l0[lstm.hidden_size : 2 * lstm.hidden_size] = 0
+
+
+@wrong("set_forget_bias", "one_layer", "one_way")
+def answer(lstm, value):
+    n = lstm.hidden_size
+    lstm.bias_ih_l0.data[n : 2 * n], lstm.bias_hh_l0.data[n : 2 * n] = value, 0
+
+
+@wrong("set_forget_bias", "replaced")
+def answer(lstm, value):
+    lstm.bias_ih_l0 = torch.cat([torch.zeros(lstm.hidden_size), torch.full((3 * lstm.hidden_size,), value)])
+
+
+# Exercise 7
+
+
+@wrong("adding_data", "all_marked")
+def answer(values, first, second):
+    x = torch.zeros(*values.shape, 2, dtype=values.dtype)
+    x[:, :, 0] = values
+    x[first, :, 1] = 1
+    x[second, :, 1] = 1
+    return x, values[first, range(len(first))] + values[second, range(len(first))]
+
+
+@wrong("adding_data", "batch_first")
+def answer(values, first, second):
+    marks = F.one_hot(first, len(values)) + F.one_hot(second, len(values))  # (B, T)
+    return torch.stack([values.T, marks], -1), (values.T * marks).sum(1)
+
+
+@wrong("adding_data", "column")
+def answer(values, first, second):
+    marks = (F.one_hot(first, len(values)) + F.one_hot(second, len(values))).T
+    return torch.stack([values, marks], -1), values.gather(0, first[None]).T + values.gather(0, second[None]).T
+
+
+@wrong("adding_data")
+def answer(values, first, second):
+    return tasks.adding(*values.shape)
+
+
+# Exercise 8
+
+
+@wrong("sequences_needed", "signed")
+def answer(errors, window, bound, mean_bound):
+    for n in range(window, len(errors) + 1):
+        last = errors[n - window : n]
+        if max(last) < bound and sum(last) / window < mean_bound:
+            return n
+
+
+@wrong("sequences_needed", "index")
+def answer(errors, window, bound, mean_bound):
+    for n in range(len(errors)):
+        last = errors[n - window + 1 : n + 1].abs() if n >= window - 1 else torch.ones(1)
+        if last.max() < bound and last.mean() < mean_bound:
+            return n
+
+
+@wrong("sequences_needed", "in_lots")
+def answer(errors, window, bound, mean_bound):
+    for k, last in enumerate(errors.abs().split(window), 1):
+        if len(last) == window and all(last < bound) and last.mean() < mean_bound:
+            return k * window
+
+
+# Exercise 9
+
+
+@wrong("to_torch", "kept")
+def answer(W_z, W_r, W_n, b_z, b_r, b_n):
+    W, b = torch.cat([W_r, W_z, W_n]), torch.cat([b_r, b_z, b_n])
+    return W[:, len(b_z) :], W[:, : len(b_z)], b, 0 * b
+
+
+@wrong("to_torch", "only_weights", "zrn")
+def answer(W_z, W_r, W_n, b_z, b_r, b_n):
+    W, b = torch.cat([-W_z, W_r, W_n]), torch.cat([b_z, b_r, b_n])
+    return W[:, len(b_z) :], W[:, : len(b_z)], b, 0 * b
+
+
+@pytest.mark.parametrize("name,answer,switches", WRONG)
+@pytest.mark.filterwarnings("ignore")
+def test_a_wrong_answer_is_refused_and_named_and_fails_the_hidden_tests(name, answer, switches):
+    exercise = EXERCISES[name]
+    with pytest.raises(CheckFailed) as failed:
+        exercise(answer)
+    said = {slip.switch for slip in exercise.slips if slip.says in str(failed.value)}
+    assert said == switches, str(failed.value)
+    got, wanted = (getattr(hidden, name)(f, 3) for f in (answer, exercise.truth))
+    assert not all(same(a, b, exercise.atol) for a, b in zip(got, wanted))
+
+
+# What the lab promises
+
+
+def test_the_points_are_thirty_and_the_exercises_are_in_order():
+    assert [e.title for e in EXERCISES.values()] == [f"Exercise {n}" for n in range(1, 10)]
+    assert sum(e.points for e in EXERCISES.values()) == 30
+
+
+def test_the_message_for_another_convention_says_which_it_is_and_which_is_asked_for():
+    says = {slip.switch: slip.says for slip in EXERCISES["GRU"].slips}
+    for switch in ("z_swapped", "reset_after"):
+        assert "known convention" in says[switch] and "torch" in says[switch] and "asked for is TP 6's" in says[switch]
+
+
+def test_names_of_layers_mean_nothing():
+    class Renamed(Four):
+        def one_step(self, x, h, c):
+            v = torch.cat([x, h], 1)
+            c = torch.sigmoid(self.Wc(v)) * c + torch.sigmoid(self.Wo(v)) * torch.tanh(self.Wf(v))
+            return torch.sigmoid(self.Wi(v)) * torch.tanh(c), c
+
+    check.LSTM(Renamed)
+
+
+def test_torchs_own_cells_agree_with_the_equations_of_the_checks():
+    """The LSTM of the equations is torch's; the GRU is torch's but for the two conventions."""
+    g = torch.Generator().manual_seed(0)
+    W, x, h, c = torch.randn(4, 5, 9, generator=g), torch.randn(2, 3, generator=g), torch.randn(2, 5, generator=g), torch.randn(2, 5, generator=g)
+    cell = nn.LSTMCell(3, 5)
+    blocks = W[[1, 0, 2, 3]]  # f, i, g, o -> i, f, g, o
+    with torch.no_grad():
+        cell.weight_ih.copy_(blocks[..., 5:8].flatten(0, 1))
+        cell.weight_hh.copy_(blocks[..., :5].flatten(0, 1))
+        cell.bias_ih.copy_(blocks[..., 8].flatten())
+        cell.bias_hh.zero_()
+    for mine in (check.lstm_step(W, x, h, c), check.stepped(check.right_lstm, 3, 5, W, 2, x, x, h, c)[:2]):
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(mine, cell(x, (h, c)), strict=True))
+    W = torch.randn(3, 5, 8, generator=g)
+    z, r, n = W
+    theirs = nn.GRUCell(3, 5)
+    with torch.no_grad():
+        for p, value in zip(theirs.parameters(), check.right_torch(z, r, n, *torch.zeros(3, 5), kept=True)):
+            p.copy_(value)
+    mine = check.stepped(lambda D, H: check.right_gru(D, H, z_swapped=True, reset_after=True), 3, 5, W, 1, x, x, h)[0]
+    assert torch.allclose(mine, theirs(x, h), atol=1e-6)
+
+
+def test_a_cell_with_a_weight_of_its_own_is_not_taken_for_right():
+    """Every layout of a peephole cell, of a cell with two layers for one gate, and of one whose gate is left open."""
+    class Peephole(Four):
+        def __init__(self, D, H):
+            super().__init__(D, H)
+            self.p = nn.Parameter(torch.ones(H))
+
+        def one_step(self, x, h, c):
+            v = torch.cat([x, h], 1)
+            c = torch.sigmoid(self.Wf(v) + self.p * c) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+            return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+    with pytest.raises(CheckFailed):
+        check.LSTM(Peephole)
