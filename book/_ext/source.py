@@ -17,7 +17,9 @@ def plain(name: str) -> tuple[Path, str]:
     text = file.read_text("utf8")
     node = ast.parse(text)
     for part in path:
-        node = next(child for child in node.body if getattr(child, "name", None) == part)
+        node = next((child for child in node.body if getattr(child, "name", None) == part), None)
+        if node is None:
+            raise LookupError(f"{{source}} {name}: {file.name} has no {part}")
     lines = text.splitlines()
     documented = ast.get_docstring(node) is not None
     docstring = range(node.body[0].lineno, node.body[0].end_lineno + 1) if documented else ()
