@@ -20,7 +20,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 
 TOPICS = {"learn": ("comparisons",), "choose": ("calls",),
           "test": ("with", "exceptions", "for", "global", "slicings", "id-classes", "context-managers")}  # fmt: skip
-STEPS, BATCH, LEARNING_RATE, EVERY, UPDATES = 50, 32, 0.01, 50, 600
+STEPS, BATCH, EVERY, UPDATES = 50, 32, 100, 1000
 SIGNS = "".join(map(chr, range(32, 127)))
 
 
@@ -59,8 +59,9 @@ def nats(model: Model, ids: Tensor) -> Tensor:
     return F.cross_entropy(model(ids[:-1]).flatten(0, 1), ids[1:].flatten())
 
 
-def run(seed: int, between: float, around: float, layers: int = 2, hidden_size: int = 64, updates: int = UPDATES) -> list[float]:
-    """Nats a sign, dropout off: after every 50 updates on the text learned, then as often on the second part; at last on
+def run(seed: int, between: float, around: float, layers: int = 2, hidden_size: int = 64, lr: float = 0.01,
+        updates: int = UPDATES) -> list[float]:
+    """Nats a sign, dropout off: after every 100 updates on the text learned, then as often on the second part; at last on
     the third part, once at the best moment of the second and once at the end.
 
     Parameters
@@ -69,10 +70,13 @@ def run(seed: int, between: float, around: float, layers: int = 2, hidden_size: 
         For the weights, the windows and the dropout.
     between, around : float
         Share of numbers dropped between layers, and below and above all of them.
+    layers, hidden_size : int
+    lr : float
+        Of Adam.
     """
     torch.manual_seed(seed)
     model, ids, curves, best = Model(layers, hidden_size, between, around), numbers("learn"), ([], []), 0.0
-    adam = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+    adam = torch.optim.Adam(model.parameters(), lr)
     for update in range(1, updates + 1):
         begins = torch.randint(len(ids) - STEPS, (BATCH,))  # any place of the text
         adam.zero_grad()
@@ -90,7 +94,8 @@ def run(seed: int, between: float, around: float, layers: int = 2, hidden_size: 
 
 
 if __name__ == "__main__":
-    cases = [{"between": 0.0, "around": 0.0, "updates": 100}]
-    cases += [{"between": p, "around": q} for p, q in ((0.0, 0.0), (0.5, 0.0), (0.3, 0.3))]
-    cases += [{"between": 0.0, "around": 0.0, "layers": 1, "hidden_size": 32}]
+    cases = [{"between": 0.0, "around": 0.0, "lr": 0.01, "updates": 100}]
+    kinds = [{"between": p, "around": q} for p, q in ((0.0, 0.0), (0.5, 0.0), (0.3, 0.3))]
+    kinds += [{"between": 0.0, "around": 0.0, "layers": 1, "hidden_size": 32}]
+    cases += [kind | {"lr": lr} for kind in kinds for lr in (0.003, 0.01, 0.03)]
     results.record(__file__, cases, seeds=range(3), updates=UPDATES)

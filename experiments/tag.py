@@ -2,7 +2,7 @@
 
 The lines come from the source of matplotlib (PSF-like licence), in the version that requirements.txt pins; `tokenize` of the
 standard library knows the truth. Three parts, split by file: one to learn from, one to choose the learning rate and the
-moment to stop, and one that is looked at once.
+moment to stop, and one that decides nothing.
 """
 
 import functools
@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from rnncourse import results
 
 classify = results.experiment("classify")  # the same readers, the same training
-UPDATES, BATCH = 300, 64
+UPDATES, BATCH = 600, 64
 KINDS = ("name", "keyword", "number", "string", "comment", "operator")
 FILES = {"learn": ("axis", "collections", "figure", "patches", "ticker"), "choose": ("legend", "contour"), "test": ("animation", "quiver", "scale")}
 LINES = {"learn": 6000, "choose": 300, "test": 600}
@@ -64,7 +64,7 @@ def code(part: str) -> list[tuple[str, list[int]]]:
             begin = line.find(text)
             if text.isascii() and 8 <= len(text) <= 40:
                 rows.setdefault(text, [-1 if s == " " else k for s, k in zip(text, kinds[begin:])])
-    seen = {} if part == "learn" else dict(code("learn"))
+    seen = {text for earlier in [*FILES][: [*FILES].index(part)] for text, _ in code(earlier)}
     new = sorted((t for t in rows if t not in seen), key=lambda t: hashlib.sha256(t.encode()).digest())
     return [(t, rows[t]) for t in new[: LINES[part]]]
 
@@ -78,17 +78,19 @@ def tensors(part: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class Window(nn.Module):
-    """No recurrence: each answer from the eleven signs around it, by a convolution. As many parameters as the readers."""
+    """No recurrence: each answer from 26 signs to each side, by three convolutions. As many parameters as the readers."""
 
     def __init__(self):
         super().__init__()
-        self.embed, self.look, self.readout = nn.Embedding(95, 8), nn.Conv1d(8, 118, 11, padding=5), nn.Linear(118, len(KINDS))
+        self.embed, self.readout = nn.Embedding(95, 8), nn.Linear(31, len(KINDS))
+        self.look = nn.ModuleList(nn.Conv1d(D, 31, 5, padding=2 * gap, dilation=gap) for D, gap in ((8, 1), (31, 3), (31, 9)))
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         ids = ids[: lengths.max()]  # (T, B)
-        real = torch.arange(len(ids))[:, None] < lengths  # (T, B)
-        x = self.embed(ids) * real[..., None]  # (T, B, 8)
-        h = self.look(x.permute(1, 2, 0)).relu()  # (B, 118, T)
+        real = (torch.arange(len(ids)) < lengths[:, None])[:, None]  # (B, 1, T)
+        h = self.embed(ids).permute(1, 2, 0) * real  # (B, 8, T)
+        for look in self.look:
+            h = look(h).relu() * real  # (B, 31, T)
         return self.readout(h.permute(2, 0, 1))  # (T, B, 6)
 
 
@@ -105,5 +107,5 @@ if __name__ == "__main__":
     rates = {"RNN": (0.003, 0.01, 0.03), "GRU": (0.01, 0.03, 0.1), "LSTM": (0.01, 0.03, 0.1)}
     cases += [{"cell": c, "two_way": w, "lr": lr} for c in rates for w in (False, True) for lr in rates[c]]
     cases += [{"cell": "window", "two_way": True, "lr": lr} for lr in (0.01, 0.03, 0.1)]
-    cases += [{"cell": "LSTM", "two_way": True, "layers": 2, "lr": lr} for lr in rates["LSTM"]]
+    cases += [{"cell": "LSTM", "two_way": True, "layers": 2, "lr": lr} for lr in (*rates["LSTM"], 0.3)]
     results.record(__file__, cases, seeds=range(3), updates=UPDATES)
