@@ -56,6 +56,8 @@ def trace(answer: Callable, case: tuple, accept: Callable = lambda result: resul
         arguments = [fresh(a) for a in case]
         try:
             values = flat(accept(answer(*arguments)))
+            if not torch.is_grad_enabled():
+                raise Unfit("it leaves gradients turned off, so that nothing learns from then on; with torch.no_grad(): turns them on again")
         except (Exception, SystemExit) as error:  # the student's: whatever it is, it becomes a message
             return caught(error)
         done = {"values": [v.detach() for v in values], "changed": [i for i, a in enumerate(arguments) if not untouched(a, case[i])]}

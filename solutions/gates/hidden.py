@@ -31,7 +31,7 @@ def gates(answer, seed):
 
 def set_forget_bias(answer, seed):
     return on(check.set_forget_bias, answer, seed, sizes=((4, 3, 1, False), (4, 3, 1, False), (5, 2, 3, False), (2, 6, 2, True)),
-              values=(2.0, 5.0, 1.0, -1.5))
+              values=(2.25, 5.0, 1.0, -1.5))
 
 
 def adding_data(answer, seed):
@@ -39,7 +39,7 @@ def adding_data(answer, seed):
 
 
 def sequences_needed(answer, seed):
-    return on(check.sequences_needed, answer, seed, windows=(25, 20, 17, 31, 22, 12, 19))
+    return on(check.sequences_needed, answer, seed, windows=(25, 20, 17, 31, 22, 12, 19, 16, 10))
 
 
 def to_torch(answer, seed):
