@@ -1,9 +1,13 @@
 """Lab 3: wrong answers as students write them, and what the lab promises. What holds for all labs stands in test_labs.py."""
 
+import copy
 import importlib
+import math
 import sys
+from functools import partial
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 import torch.nn.functional as F
@@ -280,6 +284,106 @@ class Answer(Four):
         return h, c
 
 
+@wrong("LSTM", "keeps_h")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = torch.sigmoid(self.Wf(v)) * h + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "own_c")
+class Answer(Four):
+    c = None
+
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        self.c = c if self.c is None else self.c
+        self.c = torch.sigmoid(self.Wf(v)) * self.c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(self.c), self.c
+
+
+@wrong("LSTM", "in_place")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c *= torch.sigmoid(self.Wf(v))
+        c += torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM", "in_place")
+class Answer(Four):
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        new = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        c.data.copy_(new)
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(new), new
+
+
+@wrong("LSTM", "unseen")  # one of the layers in the list is none of the cell's
+class Answer(Four):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.layers = [self.Wi, self.Wf, self.Wo, nn.Linear(input_size + hidden_size, hidden_size)]
+
+    def one_step(self, x, h, c):
+        i, f, o, g = [layer(torch.cat([h, x], 1)) for layer in self.layers]
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+@wrong("LSTM")  # it stops after its second call
+class Answer(Four):
+    calls = 0
+
+    def one_step(self, x, h, c):
+        self.calls += 1
+        if self.calls > 2:
+            return h, c
+        v = torch.cat([h, x], 1)
+        c = torch.sigmoid(self.Wf(v)) * c + torch.sigmoid(self.Wi(v)) * torch.tanh(self.Wc(v))
+        return torch.sigmoid(self.Wo(v)) * torch.tanh(c), c
+
+
+@wrong("LSTM")  # one number for all units
+class Narrow(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        size = input_size + hidden_size
+        self.f, self.i, self.o, self.g = nn.Linear(size, 1), nn.Linear(size, 1), nn.Linear(size, 1), nn.Linear(size, hidden_size)
+
+    def one_step(self, x, h, c):
+        v = torch.cat([h, x], 1)
+        c = self.f(v).sigmoid() * c + self.i(v).sigmoid() * self.g(v).tanh()
+        return self.o(v).sigmoid() * c.tanh(), c
+
+
+@wrong("LSTM")  # weights in a form that the text does not have
+class Conv(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.conv = nn.Conv1d(input_size + hidden_size, 4 * hidden_size, 1)
+
+    def one_step(self, x, h, c):
+        f, i, g, o = self.conv(torch.cat([h, x], 1)[:, :, None])[:, :, 0].chunk(4, 1)
+        c = c * f.sigmoid() + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+@wrong("LSTM")
+class Lazy(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.a = nn.LazyLinear(4 * hidden_size)
+
+    def one_step(self, x, h, c):
+        f, i, g, o = self.a(torch.cat([h, x], 1)).chunk(4, 1)
+        c = c * f.sigmoid() + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+
 # Exercise 2
 
 
@@ -380,6 +484,49 @@ class Answer(cells.GRU):
         return self(x, h)[0]
 
 
+class Five(nn.Module):
+    """Gates over [h, x], the candidate over x and h apart."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.z, self.r = nn.Linear(input_size + hidden_size, hidden_size), nn.Linear(input_size + hidden_size, hidden_size)
+        self.nx, self.nh = nn.Linear(input_size, hidden_size), nn.Linear(hidden_size, hidden_size)
+
+
+@wrong("GRU", "reset_after")
+class Answer(Five):
+    def one_step(self, x, h):
+        z, r = (torch.sigmoid(layer(torch.cat([h, x], 1))) for layer in (self.z, self.r))
+        return (1 - z) * h + z * torch.tanh(self.nx(x) + r * self.nh(h))
+
+
+@wrong("GRU", "reset_after", "z_swapped")
+class Answer(Five):
+    def one_step(self, x, h):
+        z, r = (torch.sigmoid(layer(torch.cat([h, x], 1))) for layer in (self.z, self.r))
+        return z * h + (1 - z) * torch.tanh(self.nx(x) + r * self.nh(h))
+
+
+@wrong("GRU", "z_swapped")
+class Answer(Five):
+    def one_step(self, x, h):
+        z, r = (torch.sigmoid(layer(torch.cat([x, h], 1))) for layer in (self.z, self.r))
+        return z * h + (1 - z) * torch.tanh(self.nx(x) + self.nh(r * h))
+
+
+@wrong("GRU", "own_h")
+class Answer(Three):
+    h = None
+
+    def one_step(self, x, h):
+        h = h if self.h is None else self.h
+        v = torch.cat([h, x], 1)
+        z, r = torch.sigmoid(self.Wz(v)), torch.sigmoid(self.Wr(v))
+        self.h = (1 - z) * h + z * torch.tanh(self.W(torch.cat([r * h, x], 1)))
+        return self.h
+
+
+
 # Exercise 3
 
 
@@ -435,6 +582,34 @@ def answer(one_step, x, hidden_size):
     return nn.LSTM(x.shape[2], hidden_size)(x)[0]
 
 
+@wrong("forward", "listed")
+def answer(one_step, x, hidden_size):
+    h, c, out = torch.zeros(x.shape[1], hidden_size).to(x), torch.zeros(x.shape[1], hidden_size).to(x), []
+    for x_t in x:
+        h, c = one_step(x_t, h, c)
+        out.append(h)
+    return out
+
+
+@wrong("forward", "before")
+def answer(one_step, x, hidden_size):
+    h, c, out = torch.zeros(x.shape[1], hidden_size).to(x), torch.zeros(x.shape[1], hidden_size).to(x), []
+    for x_t in x:
+        out.append(h)
+        h, c = one_step(x_t, h, c)
+    return torch.stack(out)
+
+
+@wrong("forward", "last_missing")
+def answer(one_step, x, hidden_size):
+    h, c, out = torch.zeros(x.shape[1], hidden_size).to(x), torch.zeros(x.shape[1], hidden_size).to(x), []
+    for t in range(len(x) - 1):
+        h, c = one_step(x[t], h, c)
+        out.append(h)
+    return torch.stack(out)
+
+
+
 # Exercise 4
 
 
@@ -470,6 +645,35 @@ def answer(forward, x):
     return torch.autograd.grad(forward(x)[-1].sum(), x)[0].norm()
 
 
+def norms(forward, x):
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(forward(x)[-1].sum(), x)[0].flatten(1)  # (T, B D)
+
+
+wrong("input_gradients")(lambda forward, x: norms(forward, x).norm(dim=1).clamp(min=1e-3))
+wrong("input_gradients")(lambda forward, x: ((norms(forward, x) ** 2).sum(1) + 1e-6).sqrt())
+wrong("input_gradients", "relative")(lambda forward, x: norms(forward, x).norm(dim=1) / norms(forward, x).norm(dim=1)[-1])
+wrong("input_gradients", "summed")(lambda forward, x: norms(forward, x).norm(dim=1, p=1))
+wrong("input_gradients", "rms")(lambda forward, x: (norms(forward, x) ** 2).mean(1).sqrt())
+wrong("input_gradients", "each_mean")(lambda forward, x: norms(forward, x).view(x.shape).norm(dim=2).mean(1))
+
+
+@wrong("input_gradients", "last_sequence")
+def answer(forward, x):
+    x = x.clone().requires_grad_()
+    forward(x)[:, -1].sum().backward()
+    return x.grad.flatten(1).norm(dim=1)
+
+
+@wrong("input_gradients")
+def answer(forward, x):
+    torch.set_grad_enabled(True)
+    found = norms(forward, x).norm(dim=1)
+    torch.set_grad_enabled(False)
+    return found
+
+
+
 # Exercise 5
 
 
@@ -503,6 +707,18 @@ def answer(W_xh, W_hh, b, x, h):
 @wrong("gates")
 def answer(W_xh, W_hh, b, x, h):
     return (x @ W_xh + b).chunk(3, 2)
+
+
+@wrong("gates", "sums")
+def answer(W_xh, W_hh, b, x, h):
+    return (x @ W_xh + torch.cat([0 * h[:1], h[:-1]]) @ W_hh + b).chunk(4, 2)
+
+
+@wrong("gates")  # right where H = B + 1
+def answer(W_xh, W_hh, b, x, h):
+    i, f, g, o = (x @ W_xh + torch.cat([0 * h[:1], h[:-1]]) @ W_hh + b).split(x.shape[1] + 1, 2)
+    return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+
 
 
 # Exercise 6
@@ -547,6 +763,72 @@ def answer(lstm, value):
     lstm.bias_ih_l0 = torch.cat([torch.zeros(lstm.hidden_size), torch.full((3 * lstm.hidden_size,), value)])
 
 
+def in_both(lstm, value, hh=0.0):
+    n = lstm.hidden_size
+    with torch.no_grad():
+        for name, p in lstm.named_parameters():
+            if "bias" in name:
+                p[n : 2 * n] = value if "_ih_" in name else hh
+
+
+@wrong("set_forget_bias", "new")
+def answer(lstm, value):
+    for name, p in [*lstm.named_parameters()]:
+        if "bias" in name:
+            new = p.detach().clone()
+            new[lstm.hidden_size : 2 * lstm.hidden_size] = value if "_ih_" in name else 0
+            setattr(lstm, name, nn.Parameter(new))
+
+
+@wrong("set_forget_bias")
+def answer(lstm, value):
+    torch.set_grad_enabled(False)
+    in_both(lstm, value)
+
+
+@wrong("set_forget_bias", "on_copy")
+def answer(lstm, value):
+    lstm = copy.deepcopy(lstm)
+    in_both(lstm, value)
+    return lstm
+
+
+@wrong("set_forget_bias", "other_left")
+def answer(lstm, value):
+    for name, p in lstm.named_parameters():
+        if "bias_hh" in name:
+            p.data[lstm.hidden_size : 2 * lstm.hidden_size] = value
+
+
+@wrong("set_forget_bias", "zeroed")
+def answer(lstm, value):
+    in_both(lstm, value)
+    for name, p in lstm.named_parameters():
+        if "bias_hh" in name:
+            nn.init.zeros_(p)
+
+
+@wrong("set_forget_bias", "others_zeroed")
+def answer(lstm, value):
+    for name, p in lstm.named_parameters():
+        if "bias" in name:
+            nn.init.zeros_(p)
+    in_both(lstm, value)
+
+
+@wrong("set_forget_bias", "two_layers")
+def answer(lstm, value):
+    n = lstm.hidden_size
+    with torch.no_grad():
+        for name, p in lstm.named_parameters():
+            if "bias" in name and ("_l0" in name or "_l1" in name):
+                p[n : 2 * n] = value / 2
+
+
+wrong("set_forget_bias", "rounded")(lambda lstm, value: in_both(lstm, int(value)))
+
+
+
 # Exercise 7
 
 
@@ -576,6 +858,31 @@ def answer(values, first, second):
     return tasks.adding(*values.shape)
 
 
+def marked(values, first, second):
+    each, marks = torch.arange(values.shape[1]), torch.zeros_like(values)
+    marks[first, each] = marks[second, each] = 1
+    return each, marks
+
+
+@wrong("adding_data")
+def answer(values, first, second):
+    marks = marked(values, first, second)[1]
+    return torch.stack([values.clamp(0, 1), marks], -1), (values * marks).sum(0)
+
+
+@wrong("adding_data")
+def answer(values, first, second):
+    marks = marked(values, first, second)[1]
+    return torch.stack([values, marks], -1), (values * marks).abs().sum(0)
+
+
+@wrong("adding_data", "from_one")
+def answer(values, first, second):
+    each, marks = marked(values, first - 1, second - 1)
+    return torch.stack([values, marks], -1), values[first, each] + values[second, each]
+
+
+
 # Exercise 8
 
 
@@ -602,6 +909,56 @@ def answer(errors, window, bound, mean_bound):
             return k * window
 
 
+def needed(at_least=0, add=1, small=lambda w, bound: w.max() < bound, low=lambda w, all, mean: w.mean() < mean, none=None, size=torch.abs):
+    """An answer as most write it, with one thing wrong."""
+
+    def answer(errors, window, bound, mean_bound):
+        for n in range(window + at_least, len(errors) + add):
+            w = size(errors[n - window : n])
+            if small(w, bound) and low(w, errors[:n].abs(), mean_bound):
+                return n
+        return none
+
+    return answer
+
+
+wrong("sequences_needed", "last_missing")(needed(add=0))
+wrong("sequences_needed", "first_missing")(needed(at_least=1))
+wrong("sequences_needed", "at_most")(needed(small=lambda w, bound: w.max() <= bound))
+wrong("sequences_needed", "mean_at_most")(needed(low=lambda w, all, mean: w.mean() <= mean))
+wrong("sequences_needed", "at_most", "mean_at_most")(needed(small=lambda w, bound: w.max() <= bound, low=lambda w, all, mean: w.mean() <= mean))
+wrong("sequences_needed", "minus_one")(needed(none=-1))
+wrong("sequences_needed", "squares")(needed(size=torch.square))
+wrong("sequences_needed", "mean_only")(needed(small=lambda w, bound: (w < bound).any()))
+wrong("sequences_needed", "mean_so_far")(needed(low=lambda w, all, mean: all.mean() < mean))
+wrong("sequences_needed")(needed(none=False))
+
+
+@wrong("sequences_needed", "never")
+def answer(errors, window, bound, mean_bound):
+    return needed()(errors, 2000, bound, mean_bound)
+
+
+@wrong("sequences_needed", "apart")
+def answer(errors, window, bound, mean_bound):
+    a = b = None
+    for n in range(window, len(errors) + 1):
+        w = errors[n - window : n].abs()
+        a = n if a is None and w.max() < bound else a
+        b = n if b is None and w.mean() < mean_bound else b
+    return None if a is None or b is None else max(a, b)
+
+
+@wrong("sequences_needed", "final")
+def answer(errors, window, bound, mean_bound):
+    found = None
+    for n in range(window, len(errors) + 1):
+        w = errors[n - window : n].abs()
+        found = n if w.max() < bound and w.mean() < mean_bound else found
+    return found
+
+
+
 # Exercise 9
 
 
@@ -615,6 +972,25 @@ def answer(W_z, W_r, W_n, b_z, b_r, b_n):
 def answer(W_z, W_r, W_n, b_z, b_r, b_n):
     W, b = torch.cat([-W_z, W_r, W_n]), torch.cat([b_z, b_r, b_n])
     return W[:, len(b_z) :], W[:, : len(b_z)], b, 0 * b
+
+
+@wrong("to_torch", "hh_kept")
+def answer(W_z, W_r, W_n, b_z, b_r, b_n):
+    H, W, U = len(b_z), torch.cat([W_r, -W_z, W_n]), torch.cat([W_r, W_z, W_n])
+    return W[:, H:], U[:, :H], torch.cat([b_r, -b_z, b_n]), torch.zeros(3 * H)
+
+
+@wrong("to_torch", "no_hh")
+def answer(W_z, W_r, W_n, b_z, b_r, b_n):
+    H, W = len(b_z), torch.cat([W_r, -W_z, W_n])
+    return W[:, H:], torch.zeros(3 * H, H), torch.cat([b_r, -b_z, b_n]), torch.zeros(3 * H)
+
+
+@wrong("to_torch")
+def short(W_z, W_r, W_n, b_z, b_r, b_n):
+    H, W = len(b_z), torch.cat([W_r, -W_z, W_n])
+    return W[:, H:], W[:, :H], torch.cat([b_r, -b_z]), torch.zeros(3 * H)
+
 
 
 @pytest.mark.parametrize("name,answer,switches", WRONG)
@@ -690,3 +1066,67 @@ def test_a_cell_with_a_weight_of_its_own_is_not_taken_for_right():
 
     with pytest.raises(CheckFailed):
         check.LSTM(Peephole)
+
+
+def message(name, answer):
+    with pytest.raises(CheckFailed) as failed:
+        EXERCISES[name](answer)
+    return str(failed.value)
+
+
+def test_a_message_names_the_tensor_and_what_is_wrong_with_it():
+    for name, switch, says in (("LSTM", "no_tanh", "in h after one step, "), ("LSTM", "stale_c", "in c after one step, "),
+                               ("LSTM", "own_c", "in h after the first step, taken again, "), ("to_torch", "hh_kept", "in weight_hh, "),
+                               ("to_torch", "only_weights", "in bias_ih + bias_hh of r and z, "), ("GRU", "unseen", "self.update = nn.Linear")):
+        assert says in message(name, partial(EXERCISES[name].truth, **{switch: True}))
+    assert "bias_ih has shape (10,), expected (15,)" in message("to_torch", short)
+
+
+def test_no_code_for_none_reaches_a_student():
+    assert "expected None, got -1." in message("sequences_needed", needed(none=-1))
+    assert "got None." in message("sequences_needed", needed(add=0)) and "inf" not in message("sequences_needed", needed(add=0))
+
+
+def test_of_weights_that_the_check_cannot_place_it_says_so():
+    for answer, says in ((Conv, "conv.weight (20, 8, 1)"), (Narrow, "a gate is a number for each unit"), (Lazy, "a lazy layer")):
+        assert says in message("LSTM", answer) and "does two different things" not in message("LSTM", answer)
+
+
+def test_the_cells_of_the_notebook_run_every_class_that_is_accepted():
+    """Whatever it returns or keeps, two sequences, one after the other and of another batch size, are the same as the equations' on its weights."""
+    g = torch.Generator().manual_seed(2)
+    for name, states in (("LSTM", 2), ("GRU", 1)):
+        for answer in right.RIGHT[name]:
+            torch.manual_seed(0)
+            cell = answer(3, 5)
+            step, runs = check.in_order(cell, states), []
+            for B in (4, 2):
+                for x in (torch.randn(3, B, 3, generator=g),) * 2:
+                    s = [torch.zeros(B, 5) for _ in range(states)]
+                    for x_t in x:
+                        s = step(x_t, *s)
+                        s = list(s) if states == 2 else [s]
+                    sum(a.sum() for a in s).backward()
+                    runs.append(s)
+            for once, again in (runs[:2], runs[2:]):
+                assert all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(once, again, strict=True)), answer
+            if states == 2:  # |h| <= tanh |c|: h comes first
+                assert (runs[0][0].abs() <= runs[0][1].abs().tanh() + 1e-6).all(), answer
+
+
+def test_the_given_cells_say_nothing_of_the_answers_of_later_exercises():
+    cells = {cell.id: cell.source for cell in nbformat.read(FOLDER / "gates.ipynb", 4).cells}
+    assert "sigmoid" not in cells["to_torch-run"] and "torch.cat" not in cells["to_torch-run"]
+    assert "[H : 2 * H]" not in cells["gates-train"] and "bias_ih_l0[" not in cells["gates-train"]
+
+
+def test_the_step_that_the_notebook_takes_for_exercise_9_is_tp_6s():
+    g = torch.Generator().manual_seed(0)
+    W, b, x, h = (torch.randn(*shape, generator=g) for shape in ((3, 5, 8), (3, 5), (4, 3), (4, 5)))
+    theirs = check.stepped(check.right_gru, 3, 5, W, 1, x, x, h)[0]
+    assert torch.allclose(check.gru_step(W, torch.zeros(3, 5), x, h), theirs, atol=1e-6)
+
+
+def test_the_numbers_of_the_last_question():
+    sigmoid = lambda a: 1 / (1 + math.exp(-a))  # noqa: E731
+    assert sigmoid(3) ** 2000 < 1e-40 and sigmoid(7.6) ** 2000 > 1 / 3

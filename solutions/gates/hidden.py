@@ -39,7 +39,7 @@ def adding_data(answer, seed):
 
 
 def sequences_needed(answer, seed):
-    return on(check.sequences_needed, answer, seed, windows=(25, 20, 17, 31, 22, 12, 19, 16, 10))
+    return on(check.sequences_needed, answer, seed, windows=(25, 20, 17, 31, 22, 12, 19, 16, 10, 12))
 
 
 def to_torch(answer, seed):

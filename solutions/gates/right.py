@@ -152,6 +152,94 @@ class Mixed(nn.Module):
         return torch.sigmoid(self.o(xh)) * torch.tanh(c), c
 
 
+class Beside(nn.Module):
+    """A list and a tuple of the layers beside the attributes; a readout of one number that one_step does not use."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.layers = []
+        for k in range(4):
+            self.add_module(f"gate{k}", layer := nn.Linear(input_size + hidden_size, hidden_size))
+            self.layers.append(layer)
+        self.all, self.decoder = (*self.layers,), nn.Linear(hidden_size, 1)
+
+    def one_step(self, x, h, c):
+        f, i, g, o = [layer(torch.cat([x, h], 1)) for layer in self.layers]
+        c = c * f.sigmoid() + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+class Axes(nn.Module):
+    """Three parameters with an axis for the gates, a row of biases for each."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.U = nn.Parameter(0.1 * torch.randn(4, input_size, hidden_size))
+        self.V = nn.Parameter(0.1 * torch.randn(4, hidden_size, hidden_size))
+        self.b = nn.Parameter(torch.zeros(4, hidden_size))
+
+    def one_step(self, x, h, c):
+        a = torch.einsum("bd,kdh->kbh", x, self.U) + torch.einsum("bj,kjh->kbh", h, self.V) + self.b[:, None]
+        i, f, o = torch.sigmoid(a[:3])
+        c = f * c + i * torch.tanh(a[3])
+        return o * torch.tanh(c), c
+
+
+class BiasRows(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.W, self.bias = nn.Linear(input_size + hidden_size, 4 * hidden_size, bias=False), nn.Parameter(torch.ones(4, hidden_size))
+
+    def one_step(self, x, h, c):
+        a = self.W(torch.cat([h, x], 1)).reshape(len(x), 4, -1) + self.bias
+        f, i, o = a[:, :3].sigmoid().unbind(1)
+        c = f * c + i * a[:, 3].tanh()
+        return o * c.tanh(), c
+
+
+class InPlace(nn.Module):
+    """It changes tensors in place, its own ones."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.gates = nn.Linear(input_size + hidden_size, 4 * hidden_size)
+
+    def one_step(self, x, h, c):
+        v = x.new_zeros(len(x), x.shape[1] + h.shape[1])
+        v[:, : h.shape[1]], v[:, h.shape[1] :] = h, x
+        f, i, g, o = self.gates(v).chunk(4, 1)
+        c = c.clone()
+        c *= torch.sigmoid(f)
+        c += torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class KeepsInPlace(KeepsCell):
+    """c is an attribute, and changed in place."""
+
+    def one_step(self, x, h):
+        if self.c is None:
+            self.c = torch.zeros(x.shape[0], self.hidden_size)
+        v = torch.cat([h, x], 1)
+        self.c *= torch.sigmoid(self.f(v))
+        self.c += torch.sigmoid(self.i(v)) * torch.tanh(self.g(v))
+        return torch.sigmoid(self.o(v)) * torch.tanh(self.c)
+
+
+class TwoOverBoth(nn.Module):
+    """Three gates over [h, x]; the candidate over x and h apart, declared first."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.h, self.x = nn.Linear(hidden_size, hidden_size, bias=False), nn.Linear(input_size, hidden_size)
+        self.gates = nn.Linear(input_size + hidden_size, 3 * hidden_size)
+
+    def one_step(self, x, h, c):
+        f, i, o = self.gates(torch.cat([x, h], 1)).sigmoid().chunk(3, 1)
+        c = f * c + i * torch.tanh(self.x(x) + self.h(h))
+        return o * c.tanh(), c
+
+
 # ---- Exercise 2
 class GruNoBias(nn.Module):
     def __init__(self, input_size, hidden_size):
@@ -197,16 +285,45 @@ class GruRaw(nn.Module):
         return ((1 - z) * h + z * torch.tanh(torch.cat([r * h, x], 1) @ self.W[2]),)
 
 
+class GruMixed(nn.Module):
+    """z and r over [h, x], the candidate over x and h apart, since only it needs r * h."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.update, self.reset = nn.Linear(input_size + hidden_size, hidden_size), nn.Linear(input_size + hidden_size, hidden_size)
+        self.x, self.h = nn.Linear(input_size, hidden_size), nn.Linear(hidden_size, hidden_size)
+
+    def one_step(self, x, h):
+        v = torch.cat([h, x], 1)
+        z, r = torch.sigmoid(self.update(v)), torch.sigmoid(self.reset(v))
+        return (1 - z) * h + z * torch.tanh(self.x(x) + self.h(r * h))
+
+
+class GruMixedRaw(nn.Module):
+    """The same with one layer for both gates, and a raw matrix for h."""
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.U, self.x = nn.Parameter(torch.zeros(hidden_size, hidden_size)), nn.Linear(input_size, hidden_size)
+        self.gates = nn.Linear(input_size + hidden_size, 2 * hidden_size)
+
+    def one_step(self, x, h):
+        r, z = torch.sigmoid(self.gates(torch.cat([x, h], 1))).chunk(2, 1)
+        return torch.lerp(h, torch.tanh(self.x(x) + (r * h) @ self.U), z)
+
+
+class GruBiasRows(nn.Module):
+    def __init__(self, input_size, hidden_size):
+        super().__init__()
+        self.z, self.r, self.n = (nn.Linear(input_size + hidden_size, hidden_size, bias=False) for _ in range(3))
+        self.gates, self.b = (self.z, self.r), nn.Parameter(torch.zeros(3, hidden_size))
+
+    def one_step(self, x, h):
+        z, r = (torch.sigmoid(layer(torch.cat([h, x], 1)) + b) for layer, b in zip(self.gates, self.b))
+        return (1 - z) * h + z * torch.tanh(self.n(torch.cat([r * h, x], 1)) + self.b[2])
+
+
 # ---- Exercise 3
-def forward_list(one_step, x, hidden_size):
-    h, c = torch.zeros(2, x.size(1), hidden_size, dtype=x.dtype)
-    out = []
-    for t in range(x.size(0)):
-        h, c = one_step(x[t], h, c)
-        out.append(h)
-    return out
-
-
 def forward_pair(one_step, x, hidden_size):
     T, B, _ = x.shape
     s = torch.zeros(B, hidden_size).to(x), torch.zeros(B, hidden_size).to(x)
@@ -257,6 +374,20 @@ def gates_by_loop(W_xh, W_hh, b, x, h):
             part = a[:, k * H : (k + 1) * H]
             out[name].append(torch.tanh(part) if name == "g" else torch.sigmoid(part))
     return {name: torch.stack(v) for name, v in out.items()}
+
+
+@torch.no_grad()
+def gates_without_graph(W_xh, W_hh, b, x, h):
+    past = torch.zeros_like(h)
+    past[1:] = h[:-1]
+    i, f, g, o = torch.tensor_split(x @ W_xh + past @ W_hh + b, 4, dim=2)
+    return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+
+
+def gates_in_numpy(*given):
+    W_xh, W_hh, b, x, h = (a.detach().numpy() for a in given)
+    i, f, g, o = np.split(x @ W_xh + np.concatenate([0 * h[:1], h[:-1]]) @ W_hh + b, 4, axis=2)
+    return [1 / (1 + np.exp(-i)), 1 / (1 + np.exp(-f)), np.tanh(g), 1 / (1 + np.exp(-o))]
 
 
 def gates_stacked(W_xh, W_hh, b, x, h):
@@ -344,11 +475,12 @@ def torch_in_numpy(W_z, W_r, W_n, b_z, b_r, b_n):
 
 
 RIGHT = {
-    "LSTM": [OtherOrder, CellFirst, Split, SplitApart, Fused, Raw, Raw4, KeepsCell, KeepsToo, Mixed],
-    "GRU": [GruNoBias, GruFused, GruSplit, GruRaw],
-    "forward": [forward_list, forward_pair, forward_joined],
+    "LSTM": [OtherOrder, CellFirst, Split, SplitApart, Fused, Raw, Raw4, KeepsCell, KeepsToo, Mixed, Beside, Axes, BiasRows, InPlace,
+             KeepsInPlace, TwoOverBoth],
+    "GRU": [GruNoBias, GruFused, GruSplit, GruRaw, GruMixed, GruMixedRaw, GruBiasRows],
+    "forward": [forward_pair, forward_joined],
     "input_gradients": [reach_backward, reach_numpy, reach_by_step],
-    "gates": [gates_by_loop, gates_stacked],
+    "gates": [gates_by_loop, gates_stacked, gates_without_graph, gates_in_numpy],
     "set_forget_bias": [bias_by_layer, bias_by_name, bias_by_difference],
     "adding_data": [adding_scatter, adding_loop, adding_one_hot],
     "sequences_needed": [needed_by_loop, needed_in_numpy],
