@@ -107,6 +107,16 @@ def test_an_answer_may_have_turned_gradients_off_elsewhere():
 
 
 
+def off(x, w):
+    torch.set_grad_enabled(False)
+    return x @ w
+
+
+def test_an_answer_that_leaves_gradients_turned_off_is_told_so():
+    assert "it leaves gradients turned off" in message(off)
+    assert torch.is_grad_enabled()
+
+
 def test_a_change_of_an_argument_is_noted(capsys):
     ints = Exercise("Exercise 1", 1, lambda ids: ids + 1, (), lambda g: [(torch.arange(3),)], "page.html")
     ints(lambda ids: ids.add_(1))

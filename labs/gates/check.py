@@ -4,6 +4,7 @@ A cell of Exercise 1 or 2 may keep its weights as it likes: a layer for each gat
 weights of the equations, find out which numbers of the cell play which of them (`laid_out`), and write them there.
 """
 
+import copy
 import inspect
 import math
 import re
@@ -54,6 +55,19 @@ MADE = "one_step makes new layers, so that each call has other weights"
 NO_MODULE = "the class is no nn.Module: it has no parameters() to train"
 NO_METHOD = "it has no method one_step"
 NO_C = "one_step returns no new c"
+OVERWRITTEN = "what was given to one_step has been overwritten"
+LAZY = "a lazy layer has no sizes before it is called; the sizes are known in __init__: nn.Linear(hidden_size + input_size, hidden_size)"
+NARROW = "a gate is a number for each unit, (B, H), and not one for all of them: its layer makes hidden_size numbers"
+
+
+def unplaced(cell, D, H):
+    """What is said where no layout makes a step right, nor wrong in a known way."""
+    if any(name.endswith("weight") and p.dim() == 2 and len(p) == 1 < H for name, p in cell.named_parameters()):
+        return NARROW
+    shapes = [f"{name} {tuple(p.shape)}" for name, p in cell.named_parameters()]
+    return (f"however the weights of the equations are written into its parameters, {', '.join(shapes[:6])}{', ...' * (len(shapes) > 6)}, a step is "
+            "neither right nor wrong in a way that this check knows. Either an equation differs: go through them line by line. Or the parameters "
+            "have another form than the check understands: matrices over h, over x or over both, a block of H for each gate, and vectors of biases")
 
 
 def parted(parameters, D, H):
@@ -61,6 +75,8 @@ def parted(parameters, D, H):
     found = {}
     for name, p in parameters.items():
         *many, n, m = [1, 1, *p.shape][-max(2, p.dim()) :]
+        if p.dim() == 2 and m == H and n < H:  # a row for each gate
+            found[name] = "b", n, False
         k = math.prod(many)
         if 1 in (n, m) and n * m % H == 0:
             found[name] = "b", k * n * m // H, False
@@ -94,10 +110,17 @@ def layouts(parts, square, R):
     alone = any(what == "b" and re.sub("bias", "weight", name) not in parts or name == "bias" for name, (what, *_) in parts.items())
     n, turns = kinds.count("hx"), (False, True)[: 1 + square]
     same = [[False] * n, [True] * n][: 1 + (n > 0)]
+    blocks = {kind: sum(k for what, k, _ in parts.values() if what == kind) for kind in ("hx", "h", "x")}
 
     def made(p, flips, turn, **own):
         return assigned(parts, dict.fromkeys(("x", "h", "hx", "b"), p) | own, flips, turn, R)
 
+    if 0 < (joint := blocks["hx"]) < R and blocks["h"] == blocks["x"] == R - joint:  # some gates over [h, x], the others over h and x apart
+        for b in (None, *orders)[: 1 + alone * len(orders)]:
+            own = {"b": b} if b else {}
+            yield (made(p, flips, turn, x=p[joint:], h=[*q], **own)
+                   for turn, flips, p in product(turns, same, orders) for q in permutations(p[joint:]))
+        return
     yield (made(p, flips, turn) for turn, flips, p in product(turns, same, orders))
     apart = [kind for kind, there in (("h", "h" in kinds), ("b", alone)) if there]  # these in an order of their own
     yield (made(p, flips, turn, **{kind: q}) for turn, flips, kind, p, q in product(turns, same, apart, orders, orders))
@@ -138,16 +161,31 @@ def results(cell, values, given, kept):
     Where the cell keeps c, that is set before, unless it has been set already (``kept`` is None).
     """
     x, h, *c = given
-    if c and kept:
-        for name in kept:
-            setattr(cell, name, c[0])
-    count = takes(cell)
-    returned = functional_call(Step(cell), {f"cell.{name}": v for name, v in values.items()}, (x, h, *c)[: min(count, 2 + len(c))])
+    for name in kept or ():
+        setattr(cell, name, c[0].clone())  # which is the cell's own: it may change it in place
+    given = passed(cell, given)
+    returned = functional_call(Step(cell), {f"cell.{name}": v for name, v in values.items()}, given) if values else cell.one_step(*given)
     returned = [*returned.values()] if isinstance(returned, dict) else returned if isinstance(returned, list | tuple) else [returned]
     flat = [b for a in returned for b in (a if isinstance(a, list | tuple) else [a])]
     own = {name: v for name, v in [*vars(cell).items(), *cell.named_buffers(recurse=False)] if isinstance(v, Tensor)} if c else {}
-    own = {name: v for name, v in own.items() if v is not c[0]}  # what was put there, and stayed, is no result
+    own = {name: v for name, v in own.items() if not (v is c[0] or name in (kept or ()) and torch.equal(v, c[0]))}  # what was put there, and stayed
     return {i: torch.as_tensor(v) for i, v in enumerate(flat) if isinstance(v, Tensor | np.ndarray)} | own
+
+
+def tried(cell, *given):
+    """`results` of a trial, after which the cell keeps what it kept before."""
+    before, buffers = dict(vars(cell)), dict(cell._buffers)
+    found = results(cell, *given)
+    vars(cell).clear()
+    vars(cell).update(before)
+    cell._buffers.clear()
+    cell._buffers.update(buffers)
+    return found
+
+
+def passed(cell, given):
+    """What of x, h (and c) is handed to one_step: a cell that keeps c takes x and h alone."""
+    return tuple(given)[: max(2, min(takes(cell), len(given)))]
 
 
 def takes(cell):
@@ -170,14 +208,16 @@ def sound(cell):
         raise Unfit(NO_MODULE)
     if not callable(getattr(cell, "one_step", None)):
         raise Unfit(NO_METHOD)
-    public = [a for name, a in vars(cell).items() if name[0] != "_"]
+    if any(isinstance(p, nn.UninitializedParameter) for p in cell.parameters()):
+        raise Unfit(LAZY)
+    public, known = [a for name, a in vars(cell).items() if name[0] != "_"], {id(p) for p in cell.parameters()}
     listed = [b for a in public if isinstance(a, list | tuple | dict) for b in (a.values() if isinstance(a, dict) else a)]
-    if any(isinstance(b, nn.Module | nn.Parameter) for b in listed) or any(
-            isinstance(a, Tensor) and a.requires_grad and a.is_leaf for a in [*public, *listed]):
+    weights = [p for a in [*public, *listed] for p in (a.parameters() if isinstance(a, nn.Module) else [a])]
+    if any(isinstance(p, Tensor) and p.requires_grad and p.is_leaf and id(p) not in known for p in weights):
         raise Unfit(UNSEEN)
 
 
-PROBE = 3, 5, 4  # D, H, B: no two sums or multiples of them are taken for one another
+PROBE = 7, 5, 4  # D, H, B: no two sums or multiples of them are taken for one another, nor for a number of gates
 
 
 @cache
@@ -212,28 +252,32 @@ def ranked(found, known, states):
 
 @lru_cache(maxsize=200)
 def laid_out(answer, R, biased, states):
-    """How a class of cells keeps its weights and where it leaves its results: layout, places of c to be set, places of the results."""
+    """How a class of cells keeps its weights and where it leaves its results.
+
+    The layout, the places of c to be set, the places of the results, and the number of the known cell that it then equals: 0 for the right one,
+    infinity for none.
+    """
     D, H, _ = PROBE
     cell, (W, *given) = answer(D, H).double(), probe(R, biased)
     given = given[: 1 + states]
     plain = lambda parts: assigned(parts, dict.fromkeys(("x", "h", "hx", "b"), [*range(R)]), repeat(False), False, R)  # noqa: E731
     if isinstance(cell, Known):
-        return plain(parted(dict(cell.named_parameters()), D, H)), [], range(states)
+        return plain(parted(dict(cell.named_parameters()), D, H)), [], range(states), 0
     shapes = {name: p.shape for name, p in cell.named_parameters()}
     used = moving(cell, parted(dict(cell.named_parameters()), D, H), given, H)
-    square = any(shapes[name] == (H, H) and not name.endswith("weight") for name in used)
+    square = any(shapes[name][-2:] == (H, H) and not name.endswith("weight") for name in used)
     ways = [places(cell, H)] if states == 2 and takes(cell) < 3 else [[], places(cell, H)][:states]
     best = (math.inf, *range(states)), plain(used), []
     for kept in ways:
         for lot in layouts(used, square, R):
             for layout in lot:
-                rank = ranked(results(cell, written(layout, shapes, W, D, H), copied(given), kept), KNOWN[R], states)
+                rank = ranked(tried(cell, written(layout, shapes, W, D, H), copied(given), kept), KNOWN[R], states)
                 best = min(best, (rank, layout, kept), key=lambda b: b[0][0])
                 if rank[0] == 0:
-                    return layout, kept, rank[1:]
+                    return layout, kept, rank[1:], 0
             if best[0][0] < len(KNOWN[R]):  # a known wrong cell, with fresh weights, is no other one in disguise
-                return best[1], best[2], best[0][1:]
-    return best[1], best[2], best[0][1:]
+                return best[1], best[2], best[0][1:], best[0][0]
+    return best[1], best[2], best[0][1:], best[0][0]
 
 
 def moving(cell, parts, given, H):
@@ -241,13 +285,13 @@ def moving(cell, parts, given, H):
     g = torch.Generator().manual_seed(5)
     values = {n: torch.randn(p.shape, generator=g, dtype=DOUBLE) for n, p in cell.named_parameters()}
     kept = places(cell, H) if len(given) > 2 and takes(cell) < 3 else []
-    base = results(cell, values, copied(given), kept)
-    moved = lambda n: results(cell, values | {n: values[n].flip(0) * 1.7 + 0.3}, copied(given), kept)  # noqa: E731
+    base = tried(cell, values, copied(given), kept)
+    moved = lambda n: tried(cell, values | {n: values[n].flip(0) * 1.7 + 0.3}, copied(given), kept)  # noqa: E731
     return {n: part for n, part in parts.items() if any(not torch.equal(v, base.get(at, v)) for at, v in moved(n).items() if v.shape == base[at].shape)}
 
 
-def stepped(answer, D, H, W, states, x, *more):
-    """Two steps of a cell that has these weights of the equations: the states after the first and after the second."""
+def stepped(answer, D, H, W, states, x, x_next, *start):
+    """Steps of a cell with these weights: the states after the first, after the second, and after the first taken again from the start."""
     try:
         cell = answer(D, H)
         sound(cell)
@@ -255,23 +299,43 @@ def stepped(answer, D, H, W, states, x, *more):
             raise Unfit(NO_WEIGHTS)
         if takes(cell) < 2:
             raise Unfit("one_step takes x, h and c" if states == 2 else "one_step takes x and h")
-        layout, kept, where = laid_out(answer, W.shape[0], W.shape[2] > D + H, states)
+        results(answer(D, H).to(W.dtype), {}, copied([x, *start]), [])  # what fails for any weights fails here, at the sizes that are told
+        layout, kept, where, known = laid_out(answer, W.shape[0], W.shape[2] > D + H, states)
         cell.to(W.dtype)
-        shapes, out = {name: p.shape for name, p in cell.named_parameters()}, []
+        shapes, out, s = {name: p.shape for name, p in cell.named_parameters()}, [], start
         values = written(layout, shapes, W, D, H)
-        x_next, *s = more
-        for x_t in (x, x_next):
-            found = results(cell, values, (x_t, *s), kept)
+        for x_t, keeps in ((x, kept), (x_next, None), (x, kept)):  # between the first two, it keeps c by itself
+            given = (x_t, *(start if keeps is kept and out else s))
+            before, found = copied(given), results(cell, values, given, keeps)
             if {name: p.shape for name, p in cell.named_parameters()} != shapes:
                 raise Unfit(MADE)
-            s = taken(found, where, (len(x), H))
+            if not all(map(torch.equal, passed(cell, given), before)):
+                raise Unfit(OVERWRITTEN)
+            s = copied(taken(found, where, (len(x), H)))  # the cell may change its own in place
             out += s
-            kept = None  # from here on, it keeps c by itself
+            if known == math.inf:
+                raise Unfit(unplaced(cell, D, H))
         return out
     except Unfit:
         raise
     except Exception as error:
         raise meant(error, D, H) from None
+
+
+def in_order(cell, states):
+    """one_step(x, h, c) -> (h, c), or one_step(x, h) -> h, of a cell that the check takes for right though it keeps c or returns something else."""
+    try:
+        _, kept, where, known = laid_out(type(cell), 2 + states, states == 2, states)
+    except Exception:
+        known = math.inf
+    if known:
+        return cell.one_step  # as it is
+
+    def one_step(x, *s):
+        new = taken(results(cell, {}, (x, *s), kept), where, s[0].shape)
+        return tuple(new) if states == 2 else new[0]
+
+    return one_step
 
 
 def taken(found, where, shape):
@@ -356,7 +420,7 @@ class KnownLSTM(Known):
         on, first_h, first_c = self.on, h, c
         h, c = (c, h) if "swapped" in on else (h, c)
         h, c = h.detach() if "cut_h" in on else h, c.detach() if "cut_c" in on else c
-        c = 0 * c if "c_from_zero" in on else c
+        c = 0 * c if "c_from_zero" in on else self.__dict__.setdefault("own", c) if "own_c" in on else c
         f, i, g, o = self.summed(c if "from_c" in on else h, x)  # (B, H) each
         if "candidate_from_c" in on:
             g = self.summed(c, x)[2]
@@ -364,7 +428,8 @@ class KnownLSTM(Known):
         i = 1 - f if "coupled" in on else f if "one_gate" in on else torch.ones_like(i) if "no_input" in on else i
         f = torch.ones_like(f) if "no_forget" in on else 1 - f if "erases" in on else f
         f, i = (1 - i if "coupled_other" in on else f), i
-        new_c = f * c + i * g
+        new_c = f * (h if "keeps_h" in on else c) + i * g
+        self.own = new_c if "own_c" in on else None
         new_c = f * (c + i * g) if "forgets_all" in on else torch.tanh(new_c) if "tanh_kept" in on else new_c
         if "o_from_new_c" in on:
             o = self.summed(new_c, x)[3]
@@ -380,7 +445,7 @@ class KnownLSTM(Known):
 def right_lstm(input_size, hidden_size, *, softmax=False, softmax_batch=False, tanh_gates=False, raw_gates=False, sigmoid_candidate=False,
                raw_candidate=False, no_tanh=False, sigmoid_out=False, tanh_kept=False, old_shown=False, no_output=False, no_input=False,
                no_forget=False, coupled=False, coupled_other=False, one_gate=False, erases=False, forgets_all=False, from_c=False,
-               candidate_from_c=False, o_from_new_c=False, swapped=False, c_from_zero=False, stale_c=False, twice=False, no_c=False,
+               candidate_from_c=False, o_from_new_c=False, keeps_h=False, swapped=False, c_from_zero=False, own_c=False, stale_c=False, twice=False, no_c=False,
                no_bias=False, squeezed=False, in_place=False, cut_h=False, cut_c=False, cut_out=False, cut_gates=False, along_batch=False,
                super_other=False, super_missing=False, no_gpu=False, unseen=False, in_step=False, no_module=False):  # fmt: skip
     """A cell with the equations of TP 6; with a switch on, a known mistake."""
@@ -438,6 +503,9 @@ LSTM = Exercise(
          "which is c)"),
         ("candidate_from_c", "the candidate reads c; it reads h"),
         ("o_from_new_c", "the output gate reads the new c; it reads the h that was given, as the other gates do", OUTPUT),
+        ("keeps_h", "what the forget gate keeps is h; it is c: c = f * c + i * candidate", FORGET),
+        ("own_c", "the cell goes on from a c that it keeps in self, and not from the one that is given, so that a second sequence begins with what "
+         "is left of the first; use the c that is given", UPDATE),
         ("swapped", "h and c are mistaken for one another; one_step(x, h, c) gets h before c"),
         ("c_from_zero", "the c that is given is not used: each step begins at 0; c = f * c + ...", UPDATE),
         ("stale_c", "the c that is returned is the old one; return the new one, so that it can be carried on"),
@@ -450,6 +518,9 @@ LSTM = Exercise(
     cases=lambda g, sizes=((3, 5, 4), (2, 6, 3), (4, 3, 1)): cells(g, 4, True, 2, sizes),
     read=LSTM_CELL,
     call=two_lstm_steps,
+    returns=("h after one step", "c after one step", "h after two steps", "c after two steps", "h after the first step, taken again",
+             "c after the first step, taken again"),
+    axes=",".join(["row unit"] * 6),
     forbids=THEIRS,
 )
 
@@ -460,7 +531,7 @@ LSTM = Exercise(
 class KnownGRU(Known):
     def one_step(self, x, h):
         on, given = self.on, h
-        h = h.detach() if "cut_h" in on else h
+        h = h.detach() if "cut_h" in on else self.__dict__.setdefault("own", h) if "own_h" in on else h
         z, r, n = self.summed(h, x)  # (B, H) each
         z, r = self.gate(z), self.gate(r)
         r = z if "one_gate" in on else 1 - r if "inverted_reset" in on else torch.ones_like(r) if "no_reset" in on else r
@@ -477,11 +548,12 @@ class KnownGRU(Known):
         keep, write = (z, 1 - z) if "z_swapped" in on else (1 - z, z)
         keep = torch.ones_like(z) if "all_kept" in on else torch.zeros_like(z) if "none_kept" in on else keep
         new = n if "no_update" in on else keep * old + write * n
+        self.own = new if "own_h" in on else None
         return leaving(on, given, x, [torch.tanh(new) if "tanh_again" in on else new])[0]
 
 
 def right_gru(input_size, hidden_size, *, z_swapped=False, reset_after=False, reset_sum=False, reset_both=False, candidate_before=False,
-              no_reset=False, inverted_reset=False, reset_kept=False, one_gate=False, no_update=False, all_kept=False, none_kept=False,
+              no_reset=False, inverted_reset=False, reset_kept=False, one_gate=False, no_update=False, all_kept=False, none_kept=False, own_h=False,
               tanh_again=False, softmax=False, softmax_batch=False, tanh_gates=False, raw_gates=False, sigmoid_candidate=False,
               raw_candidate=False, squeezed=False, in_place=False, cut_h=False, cut_out=False, cut_gates=False, along_batch=False,
               super_other=False, super_missing=False, no_gpu=False, unseen=False, in_step=False, no_module=False):  # fmt: skip
@@ -496,7 +568,7 @@ GRU = Exercise(
     truth=right_gru,
     slips=slips(
         GRU_CELL,
-        *CLASS,
+        *(("unseen", says.replace("self.forget", "self.update")) if switch == "unseen" else (switch, says) for switch, says in CLASS),
         ("z_swapped", "z and 1 - z are exchanged: h = z * h + (1 - z) * candidate is a known convention, that of torch and of Cho et al. "
          "(2014); asked for is TP 6's, h = (1 - z) * h + z * candidate", GRU_Z),
         ("reset_after", "the reset gate stands after the product: a known convention, that of torch and of the first version of Cho et al. "
@@ -511,17 +583,21 @@ GRU = Exercise(
         ("no_update", "the update gate is not used: the candidate is returned; h = (1 - z) * h + z * candidate"),
         ("all_kept", "all of h is kept, and z * candidate added to it; h = (1 - z) * h + z * candidate"),
         ("none_kept", "nothing of h is kept; h = (1 - z) * h + z * candidate"),
+        ("own_h", "the cell goes on from a state that it keeps in self, and not from the h that is given, so that a second sequence begins with what "
+         "is left of the first; use the h that is given"),
         ("tanh_again", "the new state goes through a tanh once more; h = (1 - z) * h + z * candidate, and no more"),
     ),  # fmt: skip
     cases=lambda g, sizes=((3, 5, 4), (2, 6, 3), (4, 3, 1)): cells(g, 3, False, 1, sizes),
     read=GRU_CELL,
     call=two_gru_steps,
+    returns=("h after one step", "h after two steps", "h after the first step, taken again"),
+    axes=",".join(["row unit"] * 3),
     forbids=THEIRS,
 )
 
 
 VALUES_SAME = {"no_c", "along_batch", "super_other", "super_missing", "no_gpu", "unseen", "in_step", "no_module", "squeezed", "in_place",
-               "reset_both", "cut_h", "cut_c", "cut_out", "cut_gates"}  # fmt: skip
+               "reset_both", "cut_h", "cut_c", "cut_out", "cut_gates", "own_c", "own_h"}  # fmt: skip
 
 
 @torch.no_grad()
@@ -556,16 +632,20 @@ def lstm_step(W, x, h, c):
 
 def right_forward(one_step, x, hidden_size, *, c_lost=False, h_lost=False, swapped=False, shows_c=False, only_last=False, batch_first=False,
                   joined=False, with_start=False, cut=False, backwards=False, first_missing=False, ones=False, one_row=False, narrow=False,
-                  over_batch=False, same_x=False, no_batch=False):
+                  over_batch=False, same_x=False, no_batch=False, before=False, last_missing=False, listed=False):
     """All states h of an LSTM, (T, B, D) -> (T, B, H); with a switch on, a known mistake."""
     x = x.transpose(0, 1) if over_batch else x.flip(0) if backwards else x
     B = 1 if one_row else x.shape[1]
     h = c = zeros = (x.new_ones if ones else x.new_zeros)((B, x.shape[2] if narrow else hidden_size)[no_batch:])
     out = [h] if with_start else []
-    for x_t in x[first_missing:]:
+    for x_t in x[first_missing : len(x) - last_missing]:
+        if before:
+            out.append(h)
         h, c = one_step(x[0] if same_x else x_t, *((c, h) if swapped else (h, c)))  # (B, H), twice
-        out.append(c if shows_c else h)
+        out += [] if before else [c if shows_c else h]
         h, c = zeros if h_lost else h.detach() if cut else h, zeros if c_lost else c.detach() if cut else c
+    if listed:
+        return out
     return out[-1] if only_last else torch.cat(out) if joined else torch.stack(out, dim=int(batch_first))
 
 
@@ -583,13 +663,15 @@ def with_step(answer, x, hidden_size, weights):
 
 
 def states(result):
-    """All states as one tensor: a list of them too, and the first of several results."""
-    if isinstance(result, list | tuple) and result and isinstance(result[0], list | tuple):
-        result = result[0]
-    if isinstance(result, list | tuple) and result and isinstance(result[0], Tensor) and result[0].dim() == 3:
+    """All states, also as the first of several results."""
+    if isinstance(result, tuple) and result and isinstance(result[0], Tensor) and result[0].dim() == 3:
         return result[0]
-    return torch.stack([*result]) if isinstance(result, list | tuple) and all(
-        isinstance(a, Tensor) and a.shape == result[0].shape for a in result) and result else result  # fmt: skip
+    if isinstance(result, list | tuple) and all(isinstance(a, Tensor) for a in result) and result:
+        raise Unfit(LISTED)
+    return result
+
+
+LISTED = "it returned a list of tensors, expected one tensor, (T, B, H)"
 
 
 def sequences(g, sizes=((6, 4, 3, 5), (5, 2, 4, 3), (1, 3, 2, 4), (4, 1, 3, 2))):
@@ -615,6 +697,9 @@ forward = Exercise(
         ("batch_first", "the axes are (B, T, H); in this course time comes first: torch.stack(states), (T, B, H)"),
         ("joined", "the states are joined into (T B, H); torch.stack gives them an axis of their own, (T, B, H)"),
         ("with_start", "the start state is among the states; the first is the one after x[0]"),
+        ("listed", "the states come as a list; torch.stack(states) makes one tensor of them, (T, B, H)"),
+        ("before", "each state is noted before its step, so that the start state is among them and the last one is not; note h after one_step"),
+        ("last_missing", "the last step is left out; range(len(x)) ends with it"),
         ("cut", "the states lose their history at each step, so that no gradient goes back in time; leave .detach() out"),
         ("backwards", "the sequence is read from right to left"),
         ("first_missing", "the first step is left out"),
@@ -638,18 +723,20 @@ forward = Exercise(
 
 
 def right_gradients(forward, x, *, all_steps=False, first_step=False, mean=False, squared=False, each=False, backwards=False, largest=False,
-                    averaged=False, over_batch=False, added=False, one_sequence=False, whole=False, no_leaf=False, square_loss=False):
+                    averaged=False, over_batch=False, added=False, one_sequence=False, whole=False, no_leaf=False, square_loss=False, last_sequence=False, relative=False, summed=False,
+                    rms=False, each_mean=False):
     """The norm of dL/dx_t for each t, L the sum of the last states; with a switch on, a known mistake."""
     x = x.detach().clone().requires_grad_(not no_leaf)
     h = forward(x)  # (T, B, H)
-    last = h if all_steps else h[0] if first_step else h[-1]
+    last = h if all_steps else h[0] if first_step else h[:, -1] if last_sequence else h[-1]
     loss = last.mean() if mean else (last**2).sum() if square_loss else last.sum()
     grad = torch.autograd.grad(loss, x)[0]  # (T, B, D)
     each_norm = grad.norm(dim=2)  # (T, B)
     sizes = (each_norm if each else grad.sum(1).norm(dim=1) if over_batch else each_norm.sum(1) if added else each_norm[:, 0] if one_sequence
              else grad.flatten(1).norm(dim=1))  # (T,)
-    sizes = grad.abs().amax((1, 2)) if largest else grad.abs().mean((1, 2)) if averaged else sizes
-    sizes = sizes**2 if squared else sizes.flip(0) if backwards else sizes
+    sizes = grad.abs().amax((1, 2)) if largest else grad.abs().mean((1, 2)) if averaged else grad.abs().sum((1, 2)) if summed else sizes
+    sizes = (grad**2).mean((1, 2)).sqrt() if rms else each_norm.mean(1) if each_mean else sizes
+    sizes = sizes**2 if squared else sizes.flip(0) if backwards else sizes / sizes[-1] if relative else sizes
     return grad.norm() if whole else sizes
 
 
@@ -678,11 +765,13 @@ def numbers(result):
 
 
 def networks(g, sizes=((6, 4, 3, 5), (5, 2, 4, 3), (1, 3, 2, 4))):
+    """Inputs and weights; in the last one the gradient fades by powers of ten, which has to be seen."""
     cases = []
     for i, (T, B, D, H) in enumerate(sizes):
         draw = lambda *shape: torch.randn(shape, generator=g, dtype=DOUBLE if i == 1 else torch.float32)  # noqa: B023, E731
         cases.append((draw(T, B, D), [draw(D, H), 0.5 * draw(H, H), draw(H)]))
-    return cases
+    T, B, D, H = sizes[0]
+    return [*cases, (draw(T, B, D), [0.3 * draw(D, H), 0.05 * draw(H, H), 0.3 * draw(H)])]
 
 
 input_gradients = Exercise(
@@ -693,6 +782,7 @@ input_gradients = Exercise(
         DIRECT,
         ("all_steps", "the loss is the sum over all steps; it is the sum of the last states alone, h[-1]"),
         ("first_step", "the loss is that of the first state; it is the sum of the last states, h[-1]"),
+        ("last_sequence", "the loss is that of the last sequence of the batch, h[:, -1]; the last step is h[-1]"),
         ("mean", "the loss is the mean of the last states; it is their sum"),
         ("square_loss", "the loss is a sum of squares; it is the sum of the last states themselves"),
         ("squared", "the root is missing: these are squared norms"),
@@ -703,6 +793,10 @@ input_gradients = Exercise(
         ("whole", "this is one norm, of all steps together; return one for each step"),
         ("backwards", "the norms come in reverse; the first belongs to x[0]"),
         ("largest", "this is the largest number of the gradient; the norm is the root of the sum of squares"),
+        ("summed", "these are sums of absolute values; the norm is the root of the sum of squares"),
+        ("rms", "this is the root of the mean square; the norm is the root of the sum of squares"),
+        ("each_mean", "the norms of the sequences are averaged; the norm over batch and features is the root of the sum of all squares"),
+        ("relative", "the norms are divided by the last one; return them as they are (the cells below divide)"),
         ("averaged", "this is the mean size of the gradient's numbers; the norm is the root of the sum of squares"),
         ("no_leaf", "x needs no gradient, so that none is kept: x = x.clone().requires_grad_() before forward"),
     ),
@@ -718,17 +812,17 @@ input_gradients = Exercise(
 
 
 def right_gates(W_xh, W_hh, b, x, h, *, same_step=False, next_step=False, rolled=False, no_past=False, g_last=False, f_first=False,
-                interleaved=False, g_sigmoid=False, o_tanh=False, raw=False, no_bias=False, cut=False, softmax=False, alphabetical=False):
+                interleaved=False, g_sigmoid=False, o_tanh=False, raw=False, sums=False, no_bias=False, softmax=False, alphabetical=False):
     """The gates of an LSTM at every step, (T, B, H) four times, in torch's order; with a switch on, a known mistake."""
     zeros = torch.zeros_like(h[:1])  # (1, B, H)
     before = h if same_step else torch.cat([h[1:], zeros]) if next_step else h.roll(1, 0) if rolled else torch.cat([zeros, h[:-1]])
-    before = 0 * before if no_past else before.detach() if cut else before
+    before = 0 * before if no_past else before
     a = x @ W_xh + before @ W_hh + (0 if no_bias else b)  # (T, B, 4H)
     i, f, g, o = a.unflatten(2, (-1, 4)).unbind(3) if interleaved else a.chunk(4, dim=2)
     o, g = (g, o) if g_last else (o, g)
     i, f = (f, i) if f_first else (i, f)
-    gate = (lambda a: a) if raw else (lambda a: torch.softmax(a, -1)) if softmax else torch.sigmoid
-    i, f, g, o = gate(i), gate(f), (gate if g_sigmoid else torch.tanh)(g), (torch.tanh if o_tanh else gate)(o)
+    gate = (lambda a: a) if raw or sums else (lambda a: torch.softmax(a, -1)) if softmax else torch.sigmoid
+    i, f, g, o = gate(i), gate(f), (gate if g_sigmoid or sums else torch.tanh)(g), (torch.tanh if o_tanh else gate)(o)
     return (f, g, i, o) if alphabetical else (i, f, g, o)
 
 
@@ -740,10 +834,18 @@ def four(result):
         result = [*result]
     if not isinstance(result, list | tuple) or len(result) != 4 or not all(isinstance(a, Tensor | np.ndarray) for a in result):
         raise Unfit("it returned nothing: is a return missing?" if result is None else f"it returned {kind(result)}, expected i, f, g and o")
+    for name, a in zip("ifgo", result):
+        if a.shape != result[0].shape:
+            raise Unfit(f"{name} has another shape than i: {tuple(a.shape)} and {tuple(result[0].shape)}")
     return [*result]
 
 
-def recordings(g, sizes=((6, 4, 3, 5), (5, 2, 4, 3), (1, 3, 2, 4))):
+def recording(answer, W_xh, W_hh, b, x, h):
+    """A call without a graph: what is recorded needs none."""
+    return [a.detach() if isinstance(a, Tensor) else a for a in four(plainly(answer, W_xh, W_hh, b, x, h))]
+
+
+def recordings(g, sizes=((6, 4, 3, 7), (5, 2, 4, 3), (1, 3, 2, 4))):
     cases = []
     for i, (T, B, D, H) in enumerate(sizes):
         draw = lambda *shape: torch.randn(shape, generator=g, dtype=DOUBLE if i == 1 else torch.float32)  # noqa: B023, E731
@@ -766,15 +868,16 @@ gates = Exercise(
         ("interleaved", "every fourth number is taken; a block is H neighbouring columns, as chunk(4, dim=-1) cuts them"),
         ("g_sigmoid", "the candidate g went through a sigmoid; it is a tanh"),
         ("o_tanh", "the output gate went through tanh; it is a sigmoid"),
-        ("raw", "these are the sums; a gate is the sigmoid of its sum"),
+        ("raw", "i, f and o are the sums; a gate is the sigmoid of its sum"),
+        ("sums", "these are the sums; i, f and o are the sigmoid of theirs, g is the tanh of its own"),
         ("softmax", "the gates are a softmax over the units; a gate is a sigmoid for each unit"),
         ("no_bias", "the bias is missing"),
-        ("cut", "no gradient flows back to h: leave .detach(), .data and torch.tensor(...) out"),
         ("alphabetical", "they come in the order f, g, i, o; return i, f, g, o"),
     ),
     cases=recordings,
     read=LSTM_CELL,
-    accept=four,
+    call=recording,
+    returns=("i", "f", "g", "o"),
     axes="t b h,t b h,t b h,t b h",
     forbids=THEIRS,
 )
@@ -783,24 +886,32 @@ gates = Exercise(
 # ---- Exercise 6
 
 
-def right_forget_bias(lstm, value, *, both=False, one_left=False, input_block=False, candidate_block=False, last_block=False, whole=False,
-                      one_layer=False, one_way=False, added=False, strided=False, weights=False, frozen=False, leaf=False, replaced=False,
-                      halves_reversed=False):
+def right_forget_bias(lstm, value, *, both=False, one_left=False, other_left=False, input_block=False, candidate_block=False, last_block=False,
+                      whole=False, one_layer=False, two_layers=False, one_way=False, added=False, strided=False, rounded=False, zeroed=False,
+                      others_zeroed=False, weights=False, frozen=False, leaf=False, replaced=False, halves_reversed=False, new=False, on_copy=False):  # fmt: skip
     """Set the forget gate's bias of a torch LSTM, in place; with a switch on, a known mistake."""
-    H = lstm.hidden_size
-    begin = 0 if input_block else 2 * H if candidate_block else 3 * H if last_block else H
+    lstm, H = copy.deepcopy(lstm) if on_copy else lstm, lstm.hidden_size
+    begin, value = 0 if input_block else 2 * H if candidate_block else 3 * H if last_block else H, int(value) if rounded else value
     block = slice(None) if whole else slice(1, None, 4) if strided else slice(2 * H) if halves_reversed else slice(begin, begin + H)
     if replaced:
         lstm.bias_ih_l0 = torch.full((4 * H,), value)
-    for name, p in lstm.named_parameters():
-        skipped = (one_layer and "l0" not in name) or (one_way and "reverse" in name)
+    for name, p in [*lstm.named_parameters()]:
+        skipped = (one_layer and "l0" not in name) or (one_way and "reverse" in name) or (two_layers and not re.search("l[01]", name))
         if leaf:
             p[block] = value
+        first = name.startswith("bias_ih") or weights
         with torch.no_grad():
             if not skipped and (name.startswith("bias") or weights):
-                first = name.startswith("bias_ih") or weights
-                p[block] = p[block] + value * first if added else p[block] if one_left and not first else value * (first or both)
+                left = (one_left and not first) or (other_left and first)
+                if others_zeroed or (zeroed and not first):
+                    p.zero_()
+                p[block] = p[block] + value * first if added else p[block] if left else value * (first or both or other_left)
+        if new and name.startswith("bias"):
+            setattr(lstm, name, nn.Parameter(p.detach().clone()))
         p.requires_grad_(not frozen)
+
+
+REST = ("the weights have changed, not only the biases", "a parameter no longer asks for gradients", "a parameter is no longer the one that it was")
 
 
 def biased(answer, hidden_size, input_size, layers, both_ways, value, biases):
@@ -812,19 +923,21 @@ def biased(answer, hidden_size, input_size, layers, both_ways, value, biases):
             p.copy_(torch.randn(p.shape, generator=g))
         for name, b in zip([n for n, _ in lstm.named_parameters() if n.startswith("bias")], biases.detach().flatten(0, 1)):
             getattr(lstm, name).copy_(b)
-    before = {name: p.detach().clone() for name, p in lstm.named_parameters()}
+    first = dict(lstm.named_parameters())
+    before = {name: p.detach().clone() for name, p in first.items()}
     answer(lstm, value)
     now = dict(lstm.named_parameters())
     sums = [now[n] + now[n.replace("_ih_", "_hh_")] for n in now if n.startswith("bias_ih")]
-    same = all(torch.equal(now[n], before[n]) for n in now if n.startswith("weight"))
-    return torch.stack(sums).detach(), torch.tensor([float(same), float(all(p.requires_grad for p in now.values()))])
+    rest = (all(torch.equal(now[n], before[n]) for n in now if n.startswith("weight")), all(p.requires_grad for p in now.values()),
+            all(now[n] is first[n] for n in now))  # fmt: skip
+    return torch.stack(sums).detach(), torch.tensor([float(kept) for kept in rest])
 
 
 def bias_words(name, at, wanted, got):
-    return ("the weights have changed, not only the biases", "a parameter no longer asks for gradients")[at[0]] if name == "the rest" else ""
+    return REST[at[0]] if name == "the rest" else ""
 
 
-def lstms(g, sizes=((3, 5, 1, False), (4, 2, 2, False), (3, 4, 1, True)), values=(3.0, 1.0, -2.0)):
+def lstms(g, sizes=((3, 5, 1, False), (4, 2, 2, False), (3, 4, 1, True), (2, 3, 3, False)), values=(3.0, 1.0, -2.0, 1.5)):
     return [(H, D, n, way, v, torch.randn(n * (1 + way), 2, 4 * H, generator=g)) for (H, D, n, way), v in zip(sizes, values)]
 
 
@@ -836,6 +949,9 @@ set_forget_bias = Exercise(
         DECAY,
         ("both", "the value is set twice: torch adds bias_ih and bias_hh, so that the gate's bias is 2 * value; set one to it, the other to 0"),
         ("one_left", "only one of torch's two biases is set, and the other keeps what it was; their sum is the gate's bias: set the other to 0"),
+        ("other_left", "only bias_hh is set, and bias_ih keeps what it was; their sum is the gate's bias: set the other to 0"),
+        ("zeroed", "all of bias_hh is set to 0, with what it held for the other gates; entries H to 2H alone are the forget gate's"),
+        ("others_zeroed", "the biases of the other gates are set to 0; leave them as they are: entries H to 2H alone are the forget gate's"),
         ("input_block", "the first block is set, which is the input gate; torch's order is i, f, g, o: entries H to 2H"),
         ("candidate_block", "the third block is set, which is the candidate; torch's order is i, f, g, o: entries H to 2H"),
         ("last_block", "the fourth block is set, which is the output gate; torch's order is i, f, g, o: entries H to 2H"),
@@ -843,10 +959,15 @@ set_forget_bias = Exercise(
         ("whole", "all four blocks are set; the forget gate has entries H to 2H alone"),
         ("strided", "every fourth entry is set; a block is H neighbouring entries, H to 2H"),
         ("one_layer", "only the first layer is set; an LSTM may have several, l0, l1, ..."),
+        ("two_layers", "layers after the second are left out; an LSTM may have any number, l0, l1, l2, ..."),
         ("one_way", "the direction from right to left is left out; its names end with _reverse"),
+        ("rounded", "the value is rounded to a whole number; set it as it is"),
+        ("on_copy", "the LSTM that is given has not changed (is a copy?); change it itself, in place"),
         ("added", "the value is added to what is there; set it"),
         ("weights", "the weights are set too; set the biases alone"),
         ("frozen", "the parameters no longer ask for gradients, so that they cannot be trained; leave requires_grad as it is"),
+        ("new", "the parameters are other ones than before, so that an optimiser which has the old ones trains nothing; change entries of the "
+         "parameter that is there"),
         ("leaf", "autograd does not let a parameter be changed in place; do it under torch.no_grad()"),
         ("replaced", "a tensor is put in the place of a parameter; change entries of the parameter that is there, under torch.no_grad()"),
     ),
@@ -863,7 +984,7 @@ set_forget_bias = Exercise(
 
 
 def right_adding(values, first, second, *, all_marked=False, channels=False, mean=False, all_summed=False, one_mark=False, one_target=False,
-                 product=False, positions=False, batch_first=False, channel_first=False, minus=False, numbered=False, column=False, masked=False):
+                 product=False, positions=False, batch_first=False, channel_first=False, minus=False, numbered=False, column=False, masked=False, from_one=False):
     """Inputs (T, B, 2) and targets (B,) of the adding problem; with a switch on, a known mistake."""
     T, B = values.shape
     marks, each = torch.full((T, B), -1.0 if minus else 0.0, dtype=values.dtype), torch.arange(B)
@@ -875,6 +996,8 @@ def right_adding(values, first, second, *, all_marked=False, channels=False, mea
             marks[second, each] = 2.0 if numbered else 1.0
     a, b = values[first, each], values[second, each]  # (B,) each
     target = a * b if product else a if one_target else a + b
+    if from_one:
+        marks = marks.roll(-1, 0)
     target = values.sum(0) if all_summed else target / 2 if mean else (first + second).to(values) if positions else target
     shown = values * (marks > 0) if masked else values
     x = torch.stack([marks, shown] if channels else [shown, marks], dim=0 if channel_first else -1)
@@ -886,7 +1009,8 @@ def draws(g, sizes=((7, 4), (9, 3), (2, 5))):
     for i, (T, B) in enumerate(sizes):
         first = torch.randint(T // 2, (B,), generator=g)
         second = torch.randint(T // 2, T, (B,), generator=g)
-        cases.append((torch.rand(T, B, generator=g, dtype=DOUBLE if i == 1 else torch.float32), first, second))
+        values = (torch.randn if i == 1 else torch.rand)(T, B, generator=g, dtype=DOUBLE if i == 1 else torch.float32)
+        cases.append((values, *((second, first) if i == 1 else (first, second))))
     return cases
 
 
@@ -916,6 +1040,7 @@ adding_data = Exercise(
         ("positions", "the target is the sum of the positions; it is that of the numbers which stand there"),
         ("batch_first", "the axes are (B, T, 2); in this course time comes first: (T, B, 2)"),
         ("channel_first", "the axes are (2, T, B); the features come last: torch.stack([...], dim=-1)"),
+        ("from_one", "the marks stand one step too early; steps are counted from 0: values[first], marks[first]"),
         ("minus", "unmarked steps have a mark of -1; here they have 0"),
         ("numbered", "the second mark is 2; both are 1"),
         ("masked", "the numbers that are not marked were set to 0, which gives the answer away: let the network ignore them"),
@@ -935,47 +1060,74 @@ adding_data = Exercise(
 
 
 def right_needed(errors, window, bound, mean_bound, *, signed=False, signed_mean=False, begins=False, index=False, mean_only=False,
-                 all_only=False, either=False, so_far=False, in_lots=False, early=False, to_end=False, last_only=False):
+                 all_only=False, either=False, so_far=False, in_lots=False, early=False, to_end=False, last_only=False, last_missing=False,
+                 first_missing=False, at_most=False, mean_at_most=False, minus_one=False, apart=False, squares=False, never=False,
+                 mean_so_far=False, final=False):  # fmt: skip
     """How many sequences were needed until the last ``window`` errors are all small; None if never. With a switch on, a mistake."""
-    size = errors if signed else errors.abs()  # (N,)
-    for n in range(1 if early else window, len(errors) + 1):
+    size = errors if signed else errors**2 if squares else errors.abs()  # (N,)
+    met, found = [None, None], None
+    for n in range(1 if early else window + first_missing, len(errors) + 1 - last_missing):
         if in_lots and n % window:
             continue
         last = size[:n] if so_far else size[max(0, n - window) : n]
-        average = (errors[n - window : n] if signed_mean else last).mean().abs() if not signed else last.mean()
-        small, low = bool((last[-1:] if last_only else last).max() < bound), bool(average < mean_bound)
-        if (small or low) if either else (small or mean_only) and (low or all_only):
-            return n - window if begins else n - 1 if index else n
-    return len(errors) if to_end else None
+        average = (errors[n - window : n] if signed_mean else size[:n] if mean_so_far else last).mean()
+        average = average if signed else average.abs()
+        most = last[-1] if last_only else last.max()
+        small, low = bool(most <= bound if at_most else most < bound), bool(average <= mean_bound if mean_at_most else average < mean_bound)
+        met = [m or (n if ok else None) for m, ok in zip(met, (small, low))]
+        small, low = map(bool, met) if apart else (small, low)
+        if not never and ((small or low) if either else (small or mean_only) and (low or all_only)):
+            found = n - window if begins else n - 1 if index else n
+            if not final:
+                break
+    return -1 if minus_one and found is None else len(errors) if to_end and found is None else found
 
 
 def whole(result):
-    """A whole number, -1 for None."""
+    """A whole number; below all numbers for None."""
     if isinstance(result, bool) or not (result is None or isinstance(result, int | float | np.number) or isinstance(result, Tensor)
                                         and result.numel() == 1):  # fmt: skip
         raise Unfit(f"it returned {kind(result)}, expected a number of sequences, or None")
-    return torch.tensor(-1.0 if result is None else float(result))
+    return torch.tensor(-math.inf if result is None else float(result))
 
 
-def courses(g, windows=(20, 20, 14, 30, 20, 16, 18)):
-    """Errors that are small in the end; before that small on average alone, for one sign alone, or one by one alone; never small; too few."""
+def counted(name, at, wanted, got):
+    """Counts in words."""
+    said = ["None" if n == -math.inf else f"{n:g}" for n in (wanted, got)]
+    return f"expected {said[0]}, got {said[1]}"
+
+
+def courses(g, windows=(20, 20, 14, 30, 20, 16, 18, 8, 12, 10)):
+    """Courses of errors, one for each way to be small that is not the one asked for; the two bounds come last."""
     cases = []
     for i, w in enumerate(windows):
         more = int(torch.randint(3, w, (), generator=g))
         start, rest = 0.5 * torch.ones(more), 0.005 * (1 + torch.rand(3 * w + more, generator=g))
         signs = torch.where(torch.arange(2 * w + more) % 2 == 0, 1.0, -1.0)
-        if i % 7 == 0:  # each within the bound, and they cancel
+        bounds = 0.08, 0.02
+        if i % 10 == 0:  # each within the bound, and they cancel
             errors = torch.cat([start, 0.05 * signs, rest])
-        elif i % 7 == 1:  # where 20 w / 1000 leaves the window, the mean is low, and the last error is not
+        elif i % 10 == 1:  # where 20 w / 1000 leaves the window, the mean is low, and the last error is not
             errors = torch.cat([start, rest[: 5 + w // 2], rest])
             errors[[len(start) + 2, len(start) + 2 + w]] = torch.tensor([0.018 * w, 0.0817 + 0.002 * (w > 20)])
-        elif i % 7 == 2:  # too low, all of them
-            errors = torch.cat([start, -start, -0.3 * (1 + rest), -rest])
-        elif i % 7 == 6:  # one by one within the bound, and of one sign
-            errors = torch.cat([start, 0.05 + rest, rest])
-        else:
-            errors = torch.cat([rest[:1] + 0.5, -rest]) if i % 7 == 3 else 0.3 * rest.sign() if i % 7 == 4 else rest[: w - 1]
-        cases.append((errors, w, 0.08, 0.02))
+        elif i % 10 == 2:  # too low, all of them
+            errors = torch.cat([start, -start, -0.12 * (1 + rest), -rest])
+        elif i % 10 == 3:  # the last full window is the first good one
+            errors = torch.cat([rest[:1] + 0.5, -rest[:w]])
+        elif i % 10 == 4:  # small from the beginning, for one window, and bad from there on
+            errors = torch.cat([rest[:w], start, 0.3 * signs])
+        elif i % 10 == 5:  # too few
+            errors = rest[: w - 1]
+        elif i % 10 == 6:  # one by one within the bound, and of one sign; then low on average, with one that is large; then both
+            errors = torch.cat([start, 0.05 + rest[: w + 2], rest[: 2 * w], rest])
+            errors[more + w + 2 + w // 2] = 0.1
+        elif i % 10 == 9:  # one that is large, and so many small ones that it is lost in the mean of all
+            errors = torch.cat([0.3 + rest[:1], rest[: 3 * w]])
+        else:  # exactly at a bound, in numbers that have no rounding: one error at 1/4, then a mean of 1/8; then well below
+            bounds = 0.25, 0.125
+            one = torch.full((w,), 0.0625)
+            errors = torch.cat([start, torch.where(torch.arange(w) == w // 2, 0.25, one) if i % 10 == 7 else 2 * one, one / 2, one / 2])
+        cases.append((errors, w, *bounds))
     return [cases[0], *cases]
 
 
@@ -989,7 +1141,17 @@ sequences_needed = Exercise(
         ("signed_mean", "in the mean, errors above and below zero cancel; take the mean of absolute values"),
         ("begins", "the window's beginning is returned; return how many sequences had been seen at its end"),
         ("index", "the index of the last error is returned; a number of sequences is one more"),
-        ("mean_only", "only the mean is looked at; each error of the window has to be below the bound too"),
+        ("squares", "squares are looked at; the bounds are for sizes, so take absolute values"),
+        ("last_missing", "n = len(errors) is never looked at; range(window, len(errors) + 1) ends with it"),
+        ("first_missing", "n = window, the first full window, is never looked at; range(window, len(errors) + 1) begins with it"),
+        ("at_most", "an error of exactly the bound counts as small; below means <"),
+        ("mean_at_most", "a mean of exactly its bound counts as low; below means <"),
+        ("minus_one", "where it never happens, -1 is returned, which to Python is as good as any number; return None"),
+        ("apart", "the two conditions may be met at different n; both have to hold for the same window"),
+        ("final", "the last window is returned that is good; return the first"),
+        ("mean_so_far", "the mean is that of all errors since the beginning; it is that of the last ones, a window"),
+        ("never", "it never finds a window (is its length written as a number? It is `window`), and always returns None"),
+        ("mean_only", "the mean alone decides; each error of the window has to be below the bound too: all of them, not any"),
         ("all_only", "the mean is not looked at; it has to be below its own bound too"),
         ("either", "one of the two conditions is enough for it; both are needed"),
         ("so_far", "all errors since the beginning are looked at; only the last ones, a window, count"),
@@ -1002,14 +1164,21 @@ sequences_needed = Exercise(
     read=ADDING,
     call=plainly,
     accept=whole,
+    words=counted,
 )
 
 
 # ---- Exercise 9
 
 
+def gru_step(W, b, x, h):
+    """One step of TP 6's GRU, with the weights (3, H, H + D) over [h, x] and biases (3, H) of z, r and the candidate."""
+    z, r, _ = torch.sigmoid(torch.einsum("rhd,bd->rbh", W, torch.cat([h, x], 1)) + b[:, None])  # (B, H) each
+    return (1 - z) * h + z * torch.tanh(torch.cat([r * h, x], 1) @ W[2].T + b[2])  # (B, H)
+
+
 def right_torch(W_z, W_r, W_n, b_z, b_r, b_n, *, kept=False, only_weights=False, only_bias=False, zrn=False, x_first=False, all_negated=False,
-                gates_negated=False, one_minus=False, b_inside=False, twice=False, transposed=False, no_bias=False, r_negated=False):
+                gates_negated=False, one_minus=False, b_inside=False, twice=False, transposed=False, no_bias=False, r_negated=False, hh_kept=False, no_hh=False):
     """TP 6's GRU in the arrays of torch.nn.GRUCell, as far as that goes; with a switch on, a known mistake."""
     H = len(b_z)
     if not (kept or r_negated):
@@ -1020,22 +1189,23 @@ def right_torch(W_z, W_r, W_n, b_z, b_r, b_n, *, kept=False, only_weights=False,
         W_r, b_r = -W_r, -b_r
     W, b = torch.cat([W_z, W_r, W_n] if zrn else [W_r, W_z, W_n]), torch.cat([b_z, b_r, b_n] if zrn else [b_r, b_z, b_n])  # (3H, H + D), (3H,)
     x, h = (W[:, : W.shape[1] - H], W[:, W.shape[1] - H :]) if x_first else (W[:, H:], W[:, :H])  # (3H, D), (3H, H)
+    h = h * torch.tensor([1, -1, 1]).repeat_interleave(H)[:, None] if hh_kept else 0 * h if no_hh else h
     b = 0 * b if no_bias else b
     inside = torch.cat([0 * b[: 2 * H], b[2 * H :]])
     return (x.T if transposed else x), (h.T if transposed else h), b - inside if b_inside else b, b if twice else inside if b_inside else 0 * b
 
 
-def arrays(result):
-    """Of the biases of r and z only the sums count."""
-    W_ih, W_hh, b_ih, b_hh = result
-    b_ih, b_hh, n = torch.as_tensor(b_ih), torch.as_tensor(b_hh), len(b_ih) // 3 * 2
-    return W_ih, W_hh, b_ih[:n] + b_hh[:n], b_ih[n:], b_hh[n:]
-
-
-def five(result):
+def moved(answer, W_z, W_r, W_n, b_z, b_r, b_n):
+    """Call without a graph: the weights, and the biases; of those of r and z only the sums count."""
+    result = plainly(answer, W_z, W_r, W_n, b_z, b_r, b_n)
     if not isinstance(result, list | tuple) or len(result) != 4 or not all(isinstance(a, Tensor | np.ndarray) for a in result):
         raise Unfit("it returned nothing: is a return missing?" if result is None else f"it returned {kind(result)}, expected four tensors")
-    return arrays([a.detach() if isinstance(a, Tensor) else torch.tensor(a) for a in result])
+    W_ih, W_hh, b_ih, b_hh = (torch.as_tensor(a).detach() for a in result)
+    for name, b in (("bias_ih", b_ih), ("bias_hh", b_hh)):
+        if b.shape != (3 * len(b_z),):
+            raise Unfit(f"{name} has shape {tuple(b.shape)}, expected {(3 * len(b_z),)}")
+    n = 2 * len(b_z)
+    return W_ih, W_hh, b_ih[:n] + b_hh[:n], b_ih[n:], b_hh[n:]
 
 
 def grus(g, sizes=((3, 5), (6, 4), (2, 3))):
@@ -1054,6 +1224,8 @@ to_torch = Exercise(
         ("kept", "z is handed over as it is; torch's z is TP 6's 1 - z, and sigmoid(-a) = 1 - sigmoid(a): negate its weights and its bias"),
         ("only_weights", "the weights of z are negated, but not its bias; sigmoid(-(W v + b)) needs both"),
         ("only_bias", "the bias of z is negated, but not its weights; sigmoid(-(W v + b)) needs both"),
+        ("hh_kept", "z's weights for x and its bias are negated, but not its weights for h, in weight_hh; sigmoid(-(W v + b)) needs all of W"),
+        ("no_hh", "weight_hh is zero: at a step from h = 0 it does not matter, at the next one it does; carry all weights over"),
         ("one_minus", "1 - W is not what makes 1 - z; sigmoid(-a) = 1 - sigmoid(a): negate weights and bias"),
         ("r_negated", "r is negated in the place of z; r means the same in both"),
         ("gates_negated", "r is negated as well; it means the same in both, z alone is turned round"),
@@ -1067,6 +1239,7 @@ to_torch = Exercise(
     ),
     cases=grus,
     read=MOVE,
-    call=plainly,
-    accept=five,
+    call=moved,
+    returns=("weight_ih", "weight_hh", "bias_ih + bias_hh of r and z", "bias_ih of n", "bias_hh of n"),
+    axes="row column,row column,entry,entry,entry",
 )
