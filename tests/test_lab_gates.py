@@ -1093,6 +1093,23 @@ def test_of_weights_that_the_check_cannot_place_it_says_so():
         assert says in told and "does two different things" not in told
 
 
+def test_a_step_without_self_and_layers_made_in_a_step_are_told():
+    class NoSelf(nn.Module):
+        def __init__(self, D, H):
+            super().__init__()
+            self.forget = nn.Linear(D + H, H)
+
+        def one_step(x, h, c):
+            return torch.cat([x, h], 1), c
+
+    class InStep(NoSelf):
+        def one_step(self, x, h, c):
+            return torch.sigmoid(nn.Linear(x.shape[1] + h.shape[1], h.shape[1])(torch.cat([h, x], 1))), c
+
+    assert "its first argument is self" in message("LSTM", NoSelf)
+    assert "made in one_step and not in __init__" in message("LSTM", InStep)
+
+
 def test_the_cells_of_the_notebook_run_every_class_that_is_accepted():
     """Whatever it returns or keeps, two sequences, one after the other and of another batch size, are the same as the equations' on its weights."""
     g = torch.Generator().manual_seed(2)

@@ -218,6 +218,7 @@ def test_the_cases_tell_every_slip_from_the_right_answer_and_from_each_other(lab
     assert [exercise.twins(seed) for seed in (0, 1, 2)] == [[], [], []]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lab,name", EXERCISES)
 def test_no_two_slips_together_pass_for_right(lab, name):
     exercise = modules(lab).exercises[name]
@@ -227,6 +228,7 @@ def test_no_two_slips_together_pass_for_right(lab, name):
         assert not all(same(mine, known, exercise.atol) for mine, known in zip(exercise.slipped(cases, pair), right)), pair
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lab,name", EXERCISES)
 def test_two_slips_together_are_named(lab, name):
     exercise = modules(lab).exercises[name]

@@ -34,6 +34,8 @@ MEANS = (
     (r"^super\(type, obj\)", TypeError, "super(A, self) where A is another class than the one it stands in"),
     (r"CUDA|NVIDIA|cuda", RuntimeError, "a GPU is asked for, and there is none here"),
     (r"must match except in dimension 0", RuntimeError, "torch.cat along axis 0 of tensors (B, H) and (B, D)"),
+    (r"must have the same dtype, but got (Double and Float|Float and Double)", RuntimeError,
+     "numbers of float32 meet numbers of float64: a layer is made in one_step and not in __init__, or a tensor is made without x's dtype"),
     (r"^'super' object has no attribute|^cannot assign \w+ before Module", AttributeError, "a layer was set before nn.Module.__init__ ran"),
 )
 
@@ -54,6 +56,7 @@ UNSEEN = "it has weights that parameters() does not find: they stand in a plain 
 MADE = "one_step makes new layers, so that each call has other weights"
 NO_MODULE = "the class is no nn.Module: it has no parameters() to train"
 NO_METHOD = "it has no method one_step"
+NO_SELF = "one_step is a method of the class: its first argument is self, before x"
 NO_C = "one_step returns no new c"
 OVERWRITTEN = "what was given to one_step has been overwritten"
 LAZY = "a lazy layer has no sizes before it is called; the sizes are known in __init__: nn.Linear(hidden_size + input_size, hidden_size)"
@@ -208,6 +211,9 @@ def sound(cell):
         raise Unfit(NO_MODULE)
     if not callable(getattr(cell, "one_step", None)):
         raise Unfit(NO_METHOD)
+    method = inspect.getattr_static(type(cell), "one_step", None)
+    if inspect.isfunction(method) and [*inspect.signature(method).parameters][:1] in (["x"], ["x_t"], ["input"]):
+        raise Unfit(NO_SELF)
     if any(isinstance(p, nn.UninitializedParameter) for p in cell.parameters()):
         raise Unfit(LAZY)
     public, known = [a for name, a in vars(cell).items() if name[0] != "_"], {id(p) for p in cell.parameters()}
@@ -547,13 +553,15 @@ class KnownGRU(Known):
         old = r * h if "reset_kept" in on else h
         keep, write = (z, 1 - z) if "z_swapped" in on else (1 - z, z)
         keep = torch.ones_like(z) if "all_kept" in on else torch.zeros_like(z) if "none_kept" in on else keep
+        write = torch.ones_like(z) if "all_new" in on else write
+        keep, write = (1 + z, -z) if "away" in on else (keep, write)
         new = n if "no_update" in on else keep * old + write * n
         self.own = new if "own_h" in on else None
         return leaving(on, given, x, [torch.tanh(new) if "tanh_again" in on else new])[0]
 
 
 def right_gru(input_size, hidden_size, *, z_swapped=False, reset_after=False, reset_sum=False, reset_both=False, candidate_before=False,
-              no_reset=False, inverted_reset=False, reset_kept=False, one_gate=False, no_update=False, all_kept=False, none_kept=False, own_h=False,
+              no_reset=False, inverted_reset=False, reset_kept=False, one_gate=False, no_update=False, all_kept=False, none_kept=False, all_new=False, away=False, own_h=False,
               tanh_again=False, softmax=False, softmax_batch=False, tanh_gates=False, raw_gates=False, sigmoid_candidate=False,
               raw_candidate=False, squeezed=False, in_place=False, cut_h=False, cut_out=False, cut_gates=False, along_batch=False,
               super_other=False, super_missing=False, no_gpu=False, unseen=False, in_step=False, no_module=False):  # fmt: skip
@@ -583,6 +591,8 @@ GRU = Exercise(
         ("no_update", "the update gate is not used: the candidate is returned; h = (1 - z) * h + z * candidate"),
         ("all_kept", "all of h is kept, and z * candidate added to it; h = (1 - z) * h + z * candidate"),
         ("none_kept", "nothing of h is kept; h = (1 - z) * h + z * candidate"),
+        ("all_new", "the candidate is added whole, without z; h = (1 - z) * h + z * candidate"),
+        ("away", "z * (h - candidate) is added to h, which has the sign of z turned: h = (1 - z) * h + z * candidate is h + z * (candidate - h)"),
         ("own_h", "the cell goes on from a state that it keeps in self, and not from the h that is given, so that a second sequence begins with what "
          "is left of the first; use the h that is given"),
         ("tanh_again", "the new state goes through a tanh once more; h = (1 - z) * h + z * candidate, and no more"),
@@ -949,7 +959,7 @@ set_forget_bias = Exercise(
         DECAY,
         ("both", "the value is set twice: torch adds bias_ih and bias_hh, so that the gate's bias is 2 * value; set one to it, the other to 0"),
         ("one_left", "only one of torch's two biases is set, and the other keeps what it was; their sum is the gate's bias: set the other to 0"),
-        ("other_left", "only bias_hh is set, and bias_ih keeps what it was; their sum is the gate's bias: set the other to 0"),
+        ("other_left", "what bias_ih was is still in the sum: it was kept, or the value was added to it; the two biases' sum is the gate's bias: set the other to 0"),
         ("zeroed", "all of bias_hh is set to 0, with what it held for the other gates; entries H to 2H alone are the forget gate's"),
         ("others_zeroed", "the biases of the other gates are set to 0; leave them as they are: entries H to 2H alone are the forget gate's"),
         ("input_block", "the first block is set, which is the input gate; torch's order is i, f, g, o: entries H to 2H"),
