@@ -98,6 +98,7 @@ def look(visit, page, at, **options):
     """Everything that holds for every page in every setting."""
     tab = visit(page, at, **options)
     assert tab.outside == [] and tab.complaints == []
+    assert tab.locator("mjx-merror").count() == 0, "MathJax cannot read a formula"
     wide = tab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"{wide} pixels too wide"
     assert [found for found in axe(tab) if not any(found[0] == rule and found[1].startswith(start) for rule, start in THEME)] == []
