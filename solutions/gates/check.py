@@ -223,6 +223,11 @@ def sound(cell):
         raise Unfit(UNSEEN)
 
 
+def drawing(g, double):
+    """torch.randn from a generator, in float64 or in float32."""
+    return lambda *shape: torch.randn(shape, generator=g, dtype=DOUBLE if double else torch.float32)
+
+
 PROBE = 7, 5, 4  # D, H, B: no two sums or multiples of them are taken for one another, nor for a number of gates
 
 
@@ -231,7 +236,7 @@ def probe(R, biased):
     """Weights of the equations and the inputs x, h, c on which layouts are tried."""
     D, H, B = PROBE
     g = torch.Generator().manual_seed(11)
-    draw = lambda *shape: torch.randn(shape, generator=g, dtype=DOUBLE)  # noqa: E731
+    draw = drawing(g, double=True)
     return 0.8 * draw(R, H, D + H + biased), draw(B, D), draw(B, H), draw(B, H)
 
 
@@ -368,7 +373,7 @@ def cells(g, R, biased, states, sizes):
     """Weights, two inputs and a state to start from; every third time in float64."""
     cases = []
     for i, (D, H, B) in enumerate(sizes):
-        draw = lambda *shape: torch.randn(shape, generator=g, dtype=DOUBLE if i % 3 == 1 else torch.float32)  # noqa: B023, E731
+        draw = drawing(g, double=i % 3 == 1)
         cases.append((D, H, 0.8 * draw(R, H, D + H + biased), draw(B, D), draw(B, D), *(draw(B, H) for _ in range(states))))
     return cases
 
@@ -405,7 +410,7 @@ class Known(nn.Module):
         return torch.sigmoid(a) if "sigmoid_candidate" in self.on else a if "raw_candidate" in self.on else torch.tanh(a)
 
 
-def leaving(on, h, x, new, *c):
+def leaving(on, h, new, *c):
     """What is done to the new state before it is returned, by mistake."""
     if "cut_out" in on:
         new = [a.detach() for a in new]
@@ -444,15 +449,15 @@ class KnownLSTM(Known):
         shown = (shown if "no_tanh" in on or "tanh_kept" in on else torch.sigmoid(shown) if "sigmoid_out" in on else torch.tanh(shown))
         new_h = shown if "no_output" in on else o * shown
         if "no_c" in on:
-            return leaving(on, first_h, x, [new_h])[0]
-        return leaving(on, first_h, x, [new_h, first_c if "stale_c" in on else new_h if "twice" in on else new_c], first_c)
+            return leaving(on, first_h, [new_h])[0]
+        return leaving(on, first_h, [new_h, first_c if "stale_c" in on else new_h if "twice" in on else new_c], first_c)
 
 
 def right_lstm(input_size, hidden_size, *, softmax=False, softmax_batch=False, tanh_gates=False, raw_gates=False, sigmoid_candidate=False,
                raw_candidate=False, no_tanh=False, sigmoid_out=False, tanh_kept=False, old_shown=False, no_output=False, no_input=False,
                no_forget=False, coupled=False, coupled_other=False, one_gate=False, erases=False, forgets_all=False, from_c=False,
-               candidate_from_c=False, o_from_new_c=False, keeps_h=False, swapped=False, c_from_zero=False, own_c=False, stale_c=False, twice=False, no_c=False,
-               no_bias=False, squeezed=False, in_place=False, cut_h=False, cut_c=False, cut_out=False, cut_gates=False, along_batch=False,
+               candidate_from_c=False, o_from_new_c=False, keeps_h=False, swapped=False, c_from_zero=False, own_c=False, stale_c=False, twice=False,
+               no_c=False, no_bias=False, squeezed=False, in_place=False, cut_h=False, cut_c=False, cut_out=False, cut_gates=False, along_batch=False,
                super_other=False, super_missing=False, no_gpu=False, unseen=False, in_step=False, no_module=False):  # fmt: skip
     """A cell with the equations of TP 6; with a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
@@ -557,12 +562,12 @@ class KnownGRU(Known):
         keep, write = (1 + z, -z) if "away" in on else (keep, write)
         new = n if "no_update" in on else keep * old + write * n
         self.own = new if "own_h" in on else None
-        return leaving(on, given, x, [torch.tanh(new) if "tanh_again" in on else new])[0]
+        return leaving(on, given, [torch.tanh(new) if "tanh_again" in on else new])[0]
 
 
 def right_gru(input_size, hidden_size, *, z_swapped=False, reset_after=False, reset_sum=False, reset_both=False, candidate_before=False,
-              no_reset=False, inverted_reset=False, reset_kept=False, one_gate=False, no_update=False, all_kept=False, none_kept=False, all_new=False, away=False, own_h=False,
-              tanh_again=False, softmax=False, softmax_batch=False, tanh_gates=False, raw_gates=False, sigmoid_candidate=False,
+              no_reset=False, inverted_reset=False, reset_kept=False, one_gate=False, no_update=False, all_kept=False, none_kept=False, all_new=False,
+              away=False, own_h=False, tanh_again=False, softmax=False, softmax_batch=False, tanh_gates=False, raw_gates=False, sigmoid_candidate=False,
               raw_candidate=False, squeezed=False, in_place=False, cut_h=False, cut_out=False, cut_gates=False, along_batch=False,
               super_other=False, super_missing=False, no_gpu=False, unseen=False, in_step=False, no_module=False):  # fmt: skip
     """A cell with the equations of TP 6; with a switch on, a known mistake."""
@@ -688,7 +693,7 @@ def sequences(g, sizes=((6, 4, 3, 5), (5, 2, 4, 3), (1, 3, 2, 4), (4, 1, 3, 2)))
     """Inputs, sizes and weights; the second time in float64."""
     cases = []
     for i, (T, B, D, H) in enumerate(sizes):
-        draw = lambda *shape: torch.randn(shape, generator=g, dtype=DOUBLE if i == 1 else torch.float32)  # noqa: B023, E731
+        draw = drawing(g, double=i == 1)
         cases.append((draw(T, B, D), H, draw(4, H, H + D + 1)))
     return cases
 
@@ -778,7 +783,7 @@ def networks(g, sizes=((6, 4, 3, 5), (5, 2, 4, 3), (1, 3, 2, 4))):
     """Inputs and weights; in the last one the gradient fades by powers of ten, which has to be seen."""
     cases = []
     for i, (T, B, D, H) in enumerate(sizes):
-        draw = lambda *shape: torch.randn(shape, generator=g, dtype=DOUBLE if i == 1 else torch.float32)  # noqa: B023, E731
+        draw = drawing(g, double=i == 1)
         cases.append((draw(T, B, D), [draw(D, H), 0.5 * draw(H, H), draw(H)]))
     T, B, D, H = sizes[0]
     return [*cases, (draw(T, B, D), [0.3 * draw(D, H), 0.05 * draw(H, H), 0.3 * draw(H)])]
@@ -858,7 +863,7 @@ def recording(answer, W_xh, W_hh, b, x, h):
 def recordings(g, sizes=((6, 4, 3, 7), (5, 2, 4, 3), (1, 3, 2, 4))):
     cases = []
     for i, (T, B, D, H) in enumerate(sizes):
-        draw = lambda *shape: torch.randn(shape, generator=g, dtype=DOUBLE if i == 1 else torch.float32)  # noqa: B023, E731
+        draw = drawing(g, double=i == 1)
         cases.append((draw(D, 4 * H), draw(H, 4 * H), draw(4 * H), draw(T, B, D), torch.tanh(draw(T, B, H))))
     return cases
 
