@@ -1,9 +1,7 @@
 """Lab 2: wrong answers as students write them, and what the lab promises. What holds for all labs stands in test_labs.py."""
 
-import importlib
 import math
 import re
-import sys
 import warnings
 from functools import partial
 from pathlib import Path
@@ -13,27 +11,16 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from banks import modules, noting
 
 from rnncourse import gradients, plots
-from rnncourse.checks import CheckFailed, Exercise, same
+from rnncourse.checks import CheckFailed, same
 
 FOLDER = Path(__file__).parents[1] / "solutions" / "gradients"
+LAB = modules("gradients")
+check, hidden, right, EXERCISES = LAB.check, LAB.hidden, LAB.right, LAB.exercises
 WRONG = []
-
-
-def loaded(*names):
-    """The lab's own modules; other labs have modules of the same names."""
-    sys.path.insert(0, str(FOLDER))
-    try:
-        return [importlib.import_module(name) for name in names]
-    finally:
-        sys.path.pop(0)
-        for name in names:
-            sys.modules.pop(name, None)
-
-
-check, hidden, right = loaded("check", "hidden", "right")
-EXERCISES = {name: value for name, value in vars(check).items() if isinstance(value, Exercise)}
+wrong = noting(WRONG)
 
 
 def read(folder, tag):
@@ -42,16 +29,6 @@ def read(folder, tag):
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-def wrong(exercise, *switches):
-    """Note a wrong answer and the slips that name it; none where the bank does not know it, or it cannot be compared."""
-
-    def note(answer):
-        WRONG.append(pytest.param(exercise, answer, set(switches), id=f"{exercise}-{len(WRONG)}-{'-'.join(switches) or 'refused'}"))
-        return answer
-
-    return note
 
 
 # Exercise 1

@@ -1,8 +1,6 @@
 """Every lab: its form, what is shipped of it, and its checks against the answers that they know."""
 
 import ast
-import functools
-import importlib
 import inspect
 import itertools
 import os
@@ -12,14 +10,14 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pytest
 import torch
 from nbclient import NotebookClient
+from banks import modules
 
-from rnncourse.checks import CheckFailed, Exercise, same
+from rnncourse.checks import CheckFailed, same
 
 ROOT = Path(__file__).parents[1]
 LABS = sorted(path.parent.name for path in ROOT.glob("solutions/*/*.ipynb"))
@@ -31,20 +29,6 @@ STUDENTS = [*ROOT.glob("rnncourse/*.py"), *ROOT.glob("solutions/*/check.py")]
 
 def notebook(lab, folder=ROOT / "solutions"):
     return nbformat.read(folder / lab / f"{lab}.ipynb", as_version=4)
-
-
-@functools.cache
-def modules(lab):
-    """The lab's check, hidden and right; `exercises` by name."""
-    sys.path.insert(0, str(ROOT / "solutions" / lab))
-    try:
-        loaded = {name: importlib.import_module(name) for name in ("check", "hidden", "right")}
-    finally:
-        sys.path.pop(0)
-        for name in ("check", "hidden", "right"):
-            sys.modules.pop(name, None)
-    exercises = {name: value for name, value in vars(loaded["check"]).items() if isinstance(value, Exercise)}
-    return SimpleNamespace(exercises=exercises, **loaded)
 
 
 EXERCISES = [pytest.param(lab, name, id=f"{lab}-{name}") for lab in LABS for name in modules(lab).exercises]
@@ -348,12 +332,11 @@ def test_what_a_student_imports_works_where_the_modules_of_unix_are_missing():
     theirs = "torch, numpy, matplotlib.pyplot, matplotlib.backends.backend_svg, IPython, ipywidgets, nbclient, nbformat, faker"
     ours = [f"rnncourse.{path.stem}" for path in ROOT.glob("rnncourse/*.py") if path.stem != "__init__"]
     code = f"""
-import sys, os, {theirs}
+import importlib, sys, os, {theirs}
 import jupyter_client.manager
 for name in {sorted(UNIX)}:
     sys.modules[name] = None
 del os.fork, os.forkpty
-import importlib
 for name in {sorted(ours)}:
     importlib.import_module(name)
 for lab in {LABS}:
