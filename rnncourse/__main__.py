@@ -24,6 +24,9 @@ PACKAGES = (
     ("nbclient", "nbclient", "0.10"),
     ("Faker", "faker", "40.54.0"),
     ("tensorboard", "tensorboard", "2.17"),
+    ("sentencepiece", "sentencepiece", "0.2"),
+    ("pooch", "pooch", "1.8"),
+    ("tqdm", "tqdm", "4.66"),
 )
 CPU = " --extra-index-url https://download.pytorch.org/whl/cpu"  # spares Linux the gigabytes of CUDA
 

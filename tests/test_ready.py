@@ -164,7 +164,7 @@ def test_the_version_is_stated_once_for_pip_and_once_for_the_labs_and_both_agree
 def test_students_and_instructors_have_the_same_versions():
     theirs, ours = pins("requirements-labs.txt"), pins("requirements.txt")
     assert {name: ours.get(name) for name in theirs} == theirs
-    assert {"torch", "numpy", "matplotlib", "ipywidgets", "jupyterlab", "Faker", "tensorboard", "-e ."} == set(theirs)
+    assert {"torch", "numpy", "matplotlib", "ipywidgets", "jupyterlab", "Faker", "tensorboard", "sentencepiece", "pooch", "tqdm", "-e ."} == set(theirs)
 
 
 def test_the_oldest_versions_are_those_of_the_package():
