@@ -5,10 +5,12 @@ It is layered; arrows point from user to used, and only downwards (a test keeps 
     hand_in (the file to upload)
     checks (names the mistake)   demos (sliders)
     plots    results (stored experiments)    corpora (texts, splits)    traces (what an answer does)
-    training (one loop; truncated BPTT)
+    logs (progress, TensorBoard files)    models (language model)    decoding (sampling)
+    training (one loop; truncated BPTT)    checkpoints (save, go on)
     gradients (norms, products of Jacobians, BPTT by hand, clipping)
     unfold (any cell over (T, B, D); stacks; both directions)    tasks (echo, cue, latch, adding, order, copy)
-    cells (RNN, LSTM, GRU)
+    stump (a grammar of speeches)    text (vocabularies, batches)    metrics (perplexity, bits per character)
+    cells (RNN, LSTM, GRU)    grammar (sample, parse, exact entropy)    ngrams (Kneser-Ney)
 
 Enter at `rnncourse.cells`; ``python -m rnncourse`` says whether this machine is ready.
 """
