@@ -10,7 +10,7 @@ from functools import cache
 from .grammar import Grammar
 
 RULES = """
-SPEECH: 34* FACT END | 30* TIMED END | 21* QUESTION ? | 11* STORY END | 4* THANKS END
+SPEECH: 34* FACT END | 30* TIMED END | 21* QUESTION ? | 12* STORY END | 4* THANKS END
 END: 5* . | 1* !
 
 # Facts: the verb agrees with its subject, over a relative clause whose object may be of the other number; "both" asks for an "and".
@@ -34,7 +34,7 @@ QUESTION: 3* who will DO MORE | 2* can NAME DO MORE | 2* do you MIND GOOD or GOO
 MORE: NUMBER more PLACE +s in TOWN
 
 # Names: the first one decides between he and she.
-STORY: WOMAN LAST , AGE , says she MIND +s AIM | MAN LAST , AGE , says he MIND +s AIM
+STORY: WOMAN , AGE , says she MIND +s AIM | MAN , AGE , says he MIND +s AIM
 AGE: LEAD DIGIT
 THANKS: thank you , NAME , for DO +ing OBJECT
 NAME: WOMAN LAST | MAN LAST

@@ -131,7 +131,7 @@ def test_samples_have_one_derivation():
         ("Next year, our teachers will open 120 parks in Oxley!", "Next year, our teachers opened 120 parks in Oxley!"),
         ("Long ago, we opened 1,250 parks in Oxley.", "Long ago, we will open 1,250 parks in Oxley."),
         ("Who will repair 25 more roads in Harrow?", "Who will repair 25 more roads in Harrow."),
-        ("Nora Ashby, 43, says she wants fair rules.", "Nora Ashby, 43, says he wants fair rules."),
+        ("Nora, 43, says she wants fair rules.", "Nora, 43, says he wants fair rules."),
         ("Both our doctors and our bakers want not old taxes but safe work.", "Both our doctors want not old taxes but safe work."),
         ("On health, our nurses deserve $45 million for clean water.", "On health, our farmers deserve $45 million for clean water."),
     ],
@@ -163,4 +163,4 @@ def test_the_source_is_as_rich_as_the_book_says():
 
 def test_a_seed_gives_the_same_text_on_every_python():
     digest = hashlib.sha256("\n".join(grammar().sample(100, seed=0)).encode()).hexdigest()
-    assert digest[:16] == "42f7cd2de8e85e4b" and grammar().sample(3, seed=0) != grammar().sample(3, seed=1)
+    assert digest[:16] == "ce0c9004e0183f24" and grammar().sample(3, seed=0) != grammar().sample(3, seed=1)
