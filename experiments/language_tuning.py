@@ -1,0 +1,94 @@
+"""Character models of two texts: RNN, GRU and LSTM of equal size, each with three learning rates, and n-grams beside them.
+
+One seed; experiments/language_models.py adds two more with the rates that win here.
+"""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from rnncourse import corpora, metrics, models, ngrams, results, text, training
+
+TEXTS = {"stump speeches": corpora.stump_speeches, "python source": corpora.python_source}
+SIZE, EMBEDDING, BATCH, WINDOW, UPDATES, POINTS = 32_000, 32, 16, 64, 1500, 10
+RATES = {"RNN": (0.005, 0.01, 0.02), "GRU": (0.005, 0.01, 0.02), "LSTM": (0.01, 0.02, 0.04)}
+CONTEXTS = (1, 2, 4, 8, 16, 32, 64, 128)  # tokens that are given
+ORDERS = (2, 3, 5, 9, 17)
+PART = 50_000  # characters
+
+
+@cache
+def parts(name: str) -> tuple[int, Tensor, Tensor, Tensor]:
+    """Size of the vocabulary, and the numbers of the characters to learn from, to choose rates on, and to report on."""
+    train, held_out = TEXTS[name]()
+    letters = text.Characters(train)
+    learn, choose, held = (letters.encode(part) for part in (train[:-PART], train[-PART:], held_out[:PART]))
+    return len(letters), learn, choose, held
+
+
+def largest(cell: str, vocab_size: int) -> models.LanguageModel:
+    """The largest model of one layer that has at most SIZE parameters."""
+    make = lambda H: models.LanguageModel(vocab_size, EMBEDDING, H, cell)  # noqa: E731
+    size = lambda H: sum(p.numel() for p in make(H).parameters())  # noqa: E731
+    return make(max(H for H in range(40, 150) if size(H) <= SIZE))
+
+
+@torch.no_grad()
+def recent(model: models.LanguageModel, rows: Tensor, n: int, t: Tensor) -> float:
+    """Nats per token at steps t of (T, B), given the last n tokens only."""
+    given = rows[t - n + torch.arange(n)[:, None]]  # (n, P, B)
+    last, _ = model(given.flatten(1))  # (n, P * B, V)
+    return metrics.token_nll(last[-1:], rows[t].view(1, -1)).item()
+
+
+@torch.no_grad()
+def memory(model: models.LanguageModel, ids: Tensor, B: int = 8, count: int = 1000) -> list[float]:
+    """Nats per token with the last n tokens only, for each n of CONTEXTS, then with all since the beginning, at the same places."""
+    rows = ids[: len(ids) // B * B].view(B, -1).T  # (T, B)
+    t = torch.linspace(max(CONTEXTS), len(rows) - 1, count // B).long()  # (P,)
+    logits, _ = model(rows)  # (T, B, V)
+    return [*(recent(model, rows, n, t) for n in CONTEXTS), metrics.token_nll(logits[t - 1], rows[t]).item()]
+
+
+def run(seed: int, name: str, cell: str, rate: float = 0.0, updates: int = UPDATES) -> list[float]:
+    """Train one model, or count the n-grams.
+
+    Parameters
+    ----------
+    seed : int
+        For the weights.
+    name : str
+        One of TEXTS.
+    cell : {"RNN", "GRU", "LSTM", "n-gram"}
+    rate : float
+        Highest learning rate of Adam: it rises for a tenth of the updates and then falls to nearly 0.
+    updates : int
+
+    Returns
+    -------
+    list of float
+        Nats per token on the part to choose with; then on the held-out part after each of POINTS equal shares of the updates;
+        then `memory` there. "n-gram": nats per token on the held-out part, for each of ORDERS.
+    """
+    V, learn, choose, held = parts(name)
+    if cell == "n-gram":
+        return [float(ngrams.kneser_ney(learn.numpy(), n, V).nll(held.numpy()).mean()) for n in ORDERS]
+    torch.manual_seed(seed)
+    model, curve = largest(cell, V), []
+    optimizer = torch.optim.Adam(model.parameters(), rate, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1, cycle_momentum=False)
+    for record in training.fit(model, models.Reading(model, learn, BATCH, WINDOW), optimizer, max_norm=1.0):
+        schedule.step()
+        if (record.step + 1) % (updates // POINTS) == 0:
+            curve.append(models.held_out_nll(model, held))
+        if record.step + 1 == updates:
+            break
+    return [models.held_out_nll(model, choose), *curve, *memory(model, held)]
+
+
+if __name__ == "__main__":
+    cases = [{"name": name, "cell": "n-gram"} for name in TEXTS]
+    cases += [{"name": name, "cell": cell, "rate": rate} for name in TEXTS for cell in RATES for rate in RATES[cell]]
+    cases += [{"name": "stump speeches", "cell": "LSTM", "rate": 0.01, "updates": 40}]  # small enough to be run again
+    results.record(__file__, cases=cases, seeds=[0], updates=UPDATES)
