@@ -34,21 +34,34 @@ def largest(cell: str, vocab_size: int) -> models.LanguageModel:
     return make(max(H for H in range(40, 150) if size(H) <= SIZE))
 
 
+def places(values: Tensor, B: int = 8, count: int = 2000) -> tuple[Tensor, Tensor]:
+    """Something that each token of a text has, in B columns (T, B), and the steps (P,) at which models are asked."""
+    rows = values[: len(values) // B * B].view(B, -1).T  # (T, B)
+    return rows, torch.linspace(max(CONTEXTS), len(rows) - 1, count // B).long()
+
+
 @torch.no_grad()
 def recent(model: models.LanguageModel, rows: Tensor, n: int, t: Tensor) -> float:
     """Nats per token at steps t of (T, B), given the last n tokens only."""
-    given = rows[t - n + torch.arange(n)[:, None]]  # (n, P, B)
-    last, _ = model(given.flatten(1))  # (n, P * B, V)
-    return metrics.token_nll(last[-1:], rows[t].view(1, -1)).item()
+    given = rows[t - n + torch.arange(n)[:, None]].flatten(1)  # (n, P * B)
+    h, _ = model.rnn(model.embedding(given))  # (n, P * B, H)
+    logits = model.decoder(h[-1:])  # (1, P * B, V)
+    return metrics.token_nll(logits, rows[t].view(1, -1)).item()
 
 
 @torch.no_grad()
-def memory(model: models.LanguageModel, ids: Tensor, B: int = 8, count: int = 1000) -> list[float]:
-    """Nats per token with the last n tokens only, for each n of CONTEXTS, then with all since the beginning, at the same places."""
-    rows = ids[: len(ids) // B * B].view(B, -1).T  # (T, B)
-    t = torch.linspace(max(CONTEXTS), len(rows) - 1, count // B).long()  # (P,)
+def memory(model: models.LanguageModel, ids: Tensor) -> list[float]:
+    """`recent` for each n of CONTEXTS, then nats per token at the same places with all that stands before them in their column."""
+    rows, t = places(ids)
     logits, _ = model(rows)  # (T, B, V)
     return [*(recent(model, rows, n, t) for n in CONTEXTS), metrics.token_nll(logits[t - 1], rows[t]).item()]
+
+
+def counted(name: str) -> list[float]:
+    """Nats per token of n-grams, for each of ORDERS: on the whole held-out part, then at the places of `memory`."""
+    V, learn, _, held = parts(name)
+    nats = [torch.from_numpy(ngrams.kneser_ney(learn.numpy(), n, V).nll(held.numpy())) for n in ORDERS]
+    return [*(costs.mean().item() for costs in nats), *(rows[t].mean().item() for rows, t in map(places, nats))]
 
 
 def run(seed: int, name: str, cell: str, rate: float = 0.0, updates: int = UPDATES) -> list[float]:
@@ -69,11 +82,11 @@ def run(seed: int, name: str, cell: str, rate: float = 0.0, updates: int = UPDAT
     -------
     list of float
         Nats per token on the part to choose with; then on the held-out part after each of POINTS equal shares of the updates;
-        then `memory` there. "n-gram": nats per token on the held-out part, for each of ORDERS.
+        then `memory` there. "n-gram": what `counted` returns.
     """
-    V, learn, choose, held = parts(name)
     if cell == "n-gram":
-        return [float(ngrams.kneser_ney(learn.numpy(), n, V).nll(held.numpy()).mean()) for n in ORDERS]
+        return counted(name)
+    V, learn, choose, held = parts(name)
     torch.manual_seed(seed)
     model, curve = largest(cell, V), []
     optimizer = torch.optim.Adam(model.parameters(), rate, betas=(0.9, 0.98))

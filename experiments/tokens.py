@@ -20,12 +20,12 @@ KINDS = [("characters", 0), ("bpe", 150), ("bpe", 300), ("bpe", 1000), ("unigram
 
 
 class Whole(Words):
-    """Words that lose nothing: each takes the space before it along."""
+    """Words that lose nothing of a line: each takes the space before it along."""
 
     glue = ""
 
     def split(self, text: str) -> list[str]:
-        return re.findall(r" ?\w+| ?[^\w\s]+|\s+", text)
+        return re.findall(r" ?\w+| ?[^\w\s]+|[^\S\n]+", text)
 
 
 @functools.cache

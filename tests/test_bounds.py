@@ -11,7 +11,8 @@ import pytest
 from rnncourse.results import root
 
 PATH = ["test_cells.py", "test_unfold.py", "test_gradients.py", "test_plots_and_demos.py", "test_checks.py", "test_corpora.py", "test_lab_unfold.py",
-        "test_training.py", "test_tasks.py", "test_lab_gradients.py", "test_lab_gates.py"]
+        "test_training.py", "test_tasks.py", "test_lab_gradients.py", "test_lab_gates.py",
+        "test_text.py", "test_metrics.py", "test_models.py", "test_logs.py", "test_lab_language.py"]
 
 
 @pytest.mark.slow
