@@ -63,12 +63,13 @@ def record(file: str, cases: Sequence[dict], seeds: Iterable[int], updates: int)
     """
     torch.set_num_threads(1)
     path, seeds = Path(file).resolve(), [*seeds]
+    code = fingerprint([path])  # before the first run: who edits a module meanwhile shall find the result stale
     run, began, runs = experiment(path.stem).run, time.perf_counter(), []
     for case in cases:
         runs.append({"case": case, "values": [run(seed=seed, **case) for seed in seeds]})
         print(f"{path.stem}: {len(runs)} of {len(cases)} cases, {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    stored = {"experiment": path.stem, "hash": fingerprint([path]), "torch": torch.__version__, "machine": machine(),
-              "seconds": round(time.perf_counter() - began), "updates": updates, "seeds": seeds, "runs": runs}
+    stored = {"experiment": path.stem, "hash": code, "python": platform.python_version(), "torch": torch.__version__,
+              "machine": machine(), "seconds": round(time.perf_counter() - began), "updates": updates, "seeds": seeds, "runs": runs}
     target = root() / "book" / "results" / f"{path.stem}.json"
     target.write_text(json.dumps(stored, indent=1) + "\n", "utf8")
     print(f"{path.stem}: wrote {target.relative_to(root())}", file=sys.stderr)
