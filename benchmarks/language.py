@@ -28,17 +28,17 @@ from rnncourse.models import LanguageModel, Reading, held_out_nll
 from rnncourse.text import EOS, Characters, batch, buckets
 from rnncourse.training import fit
 
-SENTENCES, READERS, T = 24, 32, 64  # of a batch of sentences; of a stream
+SENTENCES, READERS, T = 16, 32, 64  # of a batch of sentences; of a stream
 # corpus, length: updates, hidden units, learning rate, dropout, the bar in bits per character (None: that of the source)
 RUNS = {
-    ("stump speeches", "short"): (8000, 128, 1e-2, 0.0, None),
+    ("stump speeches", "short"): (7500, 128, 1e-2, 0.0, None),
     ("python source", "short"): (2200, 256, 6e-3, 0.0, 1.93),
     ("TP 6's speeches", "short"): (2300, 256, 6e-3, 0.0, 1.78),
     ("python source", "long"): (10_350, 256, 4e-3, 0.1, 1.80),
     ("TP 6's speeches", "long"): (10_100, 256, 4e-3, 0.25, 1.68),
 }
 CORPORA: dict[str, Callable] = {
-    "stump speeches": lambda: corpora.stump_speeches(192_000, 1_800), "python source": corpora.python_source, "TP 6's speeches": corpora.trump_speeches,
+    "stump speeches": lambda: corpora.stump_speeches(120_000, 1_800), "python source": corpora.python_source, "TP 6's speeches": corpora.trump_speeches,
 }  # fmt: skip
 ORDERS = (3, 4, 5, 6, 8, 10, 16)
 MARGIN, GRAMMATICAL, SAMPLES = 0.02, 0.97, 500
