@@ -48,6 +48,16 @@ class Slip:
     line: str = ""
 
 
+def slips(page: str, *rows: tuple) -> tuple[Slip, ...]:
+    """Slips from rows (switch, what is said), which may go on with a page, where it is another one, and a pattern for the student's line."""
+    return tuple(Slip(switch, says, section or page, line or "") for switch, says, section, line in ((*row, None, None)[:4] for row in rows))
+
+
+def plainly(answer: Callable, *case: object) -> object:
+    """An exercise's ``call`` with tensors that belong to no graph: for data, and where what is written is itself a gradient."""
+    return answer(*[a.detach() if isinstance(a, Tensor) else a for a in case])
+
+
 @dataclass(frozen=True)
 class Exercise:
     """One exercise; calling it checks an answer: ``check.rnn_step(rnn_step)``.

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rnncourse.checks import Exercise
+from rnncourse.checks import CheckFailed, Exercise, same
 
 SOLUTIONS = Path(__file__).resolve().parents[1] / "solutions"
 
@@ -39,3 +39,14 @@ def noting(bank: list) -> Callable:
         return note
 
     return wrong
+
+
+def refused(lab: SimpleNamespace, name: str, answer: Callable, switches: set[str]) -> None:
+    """A wrong answer is refused with the words of just these slips, and the hidden tests see it too."""
+    exercise = lab.exercises[name]
+    with pytest.raises(CheckFailed) as failed:
+        exercise(answer)
+    said = {slip.switch for slip in exercise.slips if slip.says in str(failed.value)}
+    assert said == switches, str(failed.value)
+    got, wanted = (getattr(lab.hidden, name)(f, 3) for f in (answer, exercise.truth))
+    assert not all(same(a, b, exercise.atol) for a, b in zip(got, wanted))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from rnncourse.checks import Exercise, Slip
+from rnncourse.checks import Exercise, plainly, slips
 from rnncourse.traces import Unfit, kind
 
 LSTM_CELL, FORGET, INPUT, UPDATE, OUTPUT = (f"gates/lstm.html#sec-lstm-{name}" for name in ("cell", "forget", "input", "update", "output"))
@@ -462,10 +462,6 @@ def right_lstm(input_size, hidden_size, *, softmax=False, softmax_batch=False, t
     """A cell with the equations of TP 6; with a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
     return object() if no_module else KnownLSTM(input_size, hidden_size, on, "figo")
-
-
-def slips(page, *rows):
-    return tuple(Slip(switch, says, section or page) for switch, says, section in ((*row, None)[:3] for row in rows))
 
 
 CLASS = (
@@ -1027,11 +1023,6 @@ def draws(g, sizes=((7, 4), (9, 3), (2, 5))):
         values = (torch.randn if i == 1 else torch.rand)(T, B, generator=g, dtype=DOUBLE if i == 1 else torch.float32)
         cases.append((values, *((second, first) if i == 1 else (first, second))))
     return cases
-
-
-def plainly(answer, *case):
-    """A call with tensors that belong to no graph: data have none."""
-    return answer(*[a.detach() if isinstance(a, Tensor) else a for a in case])
 
 
 def pair(result):

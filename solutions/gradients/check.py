@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rnncourse import gradients
-from rnncourse.checks import Exercise, Slip
+from rnncourse.checks import Exercise, Slip, plainly
 from rnncourse.traces import Forbidden, Unfit, kind
 
 EIGEN, BPTT, TBPTT, CURES = (f"gradients/{page}.html" for page in ("eigenvalues", "bptt", "truncated", "curing"))
@@ -25,11 +25,6 @@ AUTOGRAD = (*(f"torch.autograd.{name}" for name in ("grad", "backward", "functio
 OURS = tuple(f"rnncourse.gradients.{name}" for name, f in vars(gradients).items()
              if inspect.isfunction(f) and f.__module__ == gradients.__name__)  # fmt: skip
 DOUBLE = torch.float64
-
-
-def plainly(answer, *case):
-    """A call with tensors that belong to no graph: what is written here is itself a gradient."""
-    return answer(*[a.detach() if isinstance(a, Tensor) else a for a in case])
 
 
 def number(a):

@@ -12,18 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from rnncourse.checks import Exercise, Slip
+from rnncourse.checks import Exercise, slips
 from rnncourse.models import LanguageModel
 from rnncourse.traces import Forbidden, Unfit, kind
 
-BEFORE, NEURAL, TOKENS, INSTRUMENTS = (f"language/{name}.html#chap-{name}" for name in ("before", "neural", "tokens", "instruments"))
+BEFORE, NEURAL, INSTRUMENTS = (f"language/{name}.html#chap-{name}" for name in ("before", "neural", "instruments"))
 PAD, EOS = 0, 1
 GIVEN = {"PAD": PAD, "EOS": EOS, "PAD_IX": PAD, "EOS_IX": EOS}
-
-
-def slips(page, *rows):
-    """(switch, what is said, [page], [the student's line]) for each."""
-    return tuple(Slip(switch, says, section or page, line or "") for switch, says, section, line in ((*row, None, None)[:4] for row in rows))
 
 
 def meant(error, known):
@@ -32,11 +27,6 @@ def meant(error, known):
         if re.search(pattern, str(error)):
             return type_(says).with_traceback(error.__traceback__)
     return error
-
-
-def plainly(answer, *case):
-    """A call with tensors that belong to no graph."""
-    return answer(*[a.detach() if isinstance(a, Tensor) else a for a in case])
 
 
 def integers(a):
@@ -116,7 +106,7 @@ def texts(g, counts=(5, 7, 9)):
             parts.append(" ".join(words).capitalize() + end + ("\n" if not end else (" ", "  ", " \n\n", "\n ")[pick(0, 4) if n else 0]))
         text = " " * i + "".join(parts) + " ".join(WORDS[:2]) * (i != 1)
         letters = sorted({*"".join(WORDS), *" .?!$", *"WYJTSABRN"} - ({"z"} if i == 0 else {"j", "J"}))
-        cases.append((text.replace("\n", "\n") if i else text, "".join(letters)))
+        cases.append((text, "".join(letters)))
     return cases
 
 
