@@ -24,9 +24,8 @@ from rnncourse import corpora, ngrams, stump
 from rnncourse.decoding import sample
 from rnncourse.logs import progress
 from rnncourse.metrics import token_nll
-from rnncourse.models import LanguageModel, Reading, held_out_nll
+from rnncourse.models import LanguageModel, Reading, held_out_nll, learn
 from rnncourse.text import EOS, Characters, batch, buckets
-from rnncourse.training import fit
 
 SENTENCES, READERS, T = 16, 32, 64  # of a batch of sentences; of a stream
 # corpus, length: updates, hidden units, learning rate, dropout, the bar in bits per character (None: that of the source)
@@ -53,14 +52,11 @@ def losses(model: nn.Module, letters: Characters, train: str, sentences: bool, s
     return (token_nll(model(b.inputs)[0], b.targets, b.mask) for b in itertools.chain.from_iterable(epochs))
 
 
-def learn(letters: Characters, train: str, sentences: bool, seed: int, updates: int, hidden_size: int, lr: float, dropout: float) -> LanguageModel:
-    """Train with Adam: a tenth of the updates to warm up, then a cosine down to almost nothing."""
+def trained(letters: Characters, train: str, sentences: bool, seed: int, updates: int, hidden_size: int, lr: float, dropout: float) -> LanguageModel:
     torch.manual_seed(seed)
     model = LanguageModel(len(letters), 32 if sentences else 64, hidden_size, dropout=dropout)
-    adam = torch.optim.Adam(model.parameters(), lr, betas=(0.9, 0.98), fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, lr, updates + 1, pct_start=0.1, cycle_momentum=False, final_div_factor=4)
-    for _ in progress(fit(model, losses(model, letters, train, sentences, seed), adam, max_norm=1.0), updates):
-        schedule.step()
+    for _ in progress(learn(model, losses(model, letters, train, sentences, seed), updates, lr), updates):
+        pass
     return model.eval()
 
 
@@ -94,7 +90,7 @@ def compare(name: str, length: str, letters: Characters, train: str, held_out: s
     updates, hidden_size, lr, dropout, bar = RUNS[name, length]
     bits, shares, began = [], [], time.process_time()
     for seed in range(seeds):
-        model = learn(letters, train, bar is None, seed, updates, hidden_size, lr, dropout)
+        model = trained(letters, train, bar is None, seed, updates, hidden_size, lr, dropout)
         bits.append(bits_per_sign(model, letters, held_out, bar is None))
         shares += [grammatical(model, letters, seed)] if bar is None else []
     seconds = (time.process_time() - began) / seeds

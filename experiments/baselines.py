@@ -9,9 +9,8 @@ import math
 import time
 
 import torch
-from torch.optim.lr_scheduler import OneCycleLR
 
-from rnncourse import corpora, models, ngrams, results, text, training
+from rnncourse import corpora, models, ngrams, results, text
 
 CORPORA = {"stump speeches": corpora.stump_speeches, "Python's source": corpora.python_source, "speeches of TP 6": corpora.trump_speeches}
 SMOOTHING = {"Kneser-Ney": ngrams.kneser_ney, "Witten-Bell": ngrams.witten_bell, "add one": ngrams.add_k}
@@ -39,12 +38,8 @@ def learn(seed: int, name: str, updates: int, hidden_size: int = 256, lr: float 
     torch.manual_seed(seed)
     began = time.process_time()
     model = models.LanguageModel(V, 64, hidden_size)
-    adam = torch.optim.Adam(model.parameters(), lr, betas=(0.9, 0.98))
-    schedule = OneCycleLR(adam, lr, updates, pct_start=0.1, cycle_momentum=False)
-    for record in training.fit(model, models.Reading(model, train, B, T), adam, max_norm=1.0):
-        if record.step == updates - 1:
-            break
-        schedule.step()
+    for _ in models.learn(model, models.Reading(model, train, B, T), updates, lr):
+        pass
     return [models.held_out_nll(model, held_out) / math.log(2), time.process_time() - began]
 
 

@@ -5,7 +5,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from rnncourse import corpora, metrics, models, ngrams, results, text, training
+from rnncourse import corpora, metrics, models, ngrams, results, text
 
 TEXTS = {"stump speeches": corpora.stump_speeches, "python source": corpora.python_source}
 SIZE, EMBEDDING, BATCH, WINDOW, UPDATES, POINTS = 32_000, 32, 16, 64, 1500, 10
@@ -73,7 +73,7 @@ def run(seed: int, name: str, cell: str, rate: float = 0.0, updates: int = UPDAT
         One of TEXTS.
     cell : {"RNN", "GRU", "LSTM", "n-gram"}
     rate : float
-        Highest learning rate of Adam: it rises for a tenth of the updates and then falls to nearly 0.
+        The highest of `models.learn`.
     updates : int
 
     Returns
@@ -87,14 +87,9 @@ def run(seed: int, name: str, cell: str, rate: float = 0.0, updates: int = UPDAT
     V, learn, choose, held = parts(name)
     torch.manual_seed(seed)
     model, curve = largest(cell, V), []
-    optimizer = torch.optim.Adam(model.parameters(), rate, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, updates, pct_start=0.1, cycle_momentum=False)
-    for record in training.fit(model, models.Reading(model, learn, BATCH, WINDOW), optimizer, max_norm=1.0):
-        schedule.step()
+    for record in models.learn(model, models.Reading(model, learn, BATCH, WINDOW), updates, rate):
         if (record.step + 1) % (updates // POINTS) == 0:
             curve.append(models.held_out_nll(model, held))
-        if record.step + 1 == updates:
-            break
     return [models.held_out_nll(model, choose), *curve, *memory(model, held)]
 
 

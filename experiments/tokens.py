@@ -10,9 +10,8 @@ import re
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import OneCycleLR
 
-from rnncourse import corpora, metrics, models, ngrams, results, training
+from rnncourse import corpora, metrics, models, ngrams, results
 from rnncourse.text import EOS, UNK, Characters, Pieces, Vocabulary, Words
 
 PARAMETERS, EMBEDDING, READERS, SPAN, CHARACTERS = 250_000, 32, 16, 64, 1_000_000
@@ -106,7 +105,7 @@ def run(seed: int, kind: str, size: int, network: bool = True, lr: float = 0.02,
     network : bool
         Whether an LSTM is trained. Otherwise n-grams are counted, on all of the text and whatever the seed.
     lr : float
-        The highest of a one-cycle schedule of Adam.
+        The highest of `models.learn`.
     characters : int
         To read in training, over and over if the text has fewer.
     """
@@ -121,13 +120,8 @@ def run(seed: int, kind: str, size: int, network: bool = True, lr: float = 0.02,
     torch.manual_seed(seed)
     model, H = models.LanguageModel(V, EMBEDDING, units(V)), units(V)
     losses = models.Reading(model, train, READERS, round(SPAN * len(train) / len(text[0])))
-    updates = characters // (READERS * SPAN)
-    adam = torch.optim.Adam(model.parameters(), lr, betas=(0.9, 0.98))
-    schedule = OneCycleLR(adam, lr, total_steps=updates + 1, pct_start=0.1, cycle_momentum=False, final_div_factor=100)
-    for record in training.fit(model, losses, adam, max_norm=1.0):
-        schedule.step()
-        if record.step == updates - 1:
-            break
+    for _ in models.learn(model, losses, characters // (READERS * SPAN), lr):
+        pass
     size_of = sum(p.numel() for p in model.parameters())
     return [cost(models.held_out_nll(model, held_out)), spelled, rate, size_of, rate * (4 * H * (EMBEDDING + H) + V * H)]
 

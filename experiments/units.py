@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rnncourse import corpora, models, results, text, training
+from rnncourse import corpora, models, results, text
 from rnncourse.cells import from_torch
 from rnncourse.unfold import unfold
 
@@ -111,11 +111,10 @@ def train(seed: int, updates: int) -> models.LanguageModel:
     """A model that has read Python's library for so many updates, in the precision that is stored: float16."""
     torch.manual_seed(seed)
     model = models.LanguageModel(len(SIGNS), EMBEDDING, HIDDEN)
-    ids = SIGNS.encode(corpora.python_source()[0]) if updates else None
-    adam = torch.optim.Adam(model.parameters(), RATE, betas=(0.9, 0.98))
-    rate = torch.optim.lr_scheduler.OneCycleLR(adam, RATE, total_steps=updates + 1, pct_start=0.1, cycle_momentum=False)
-    for _ in zip(range(updates), training.fit(model, models.Reading(model, ids, BATCH, STEPS), adam, max_norm=1.0)):
-        rate.step()
+    if updates:
+        ids = SIGNS.encode(corpora.python_source()[0])
+        for _ in models.learn(model, models.Reading(model, ids, BATCH, STEPS), updates, RATE):
+            pass
     return model.half().float()
 
 

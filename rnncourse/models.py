@@ -1,5 +1,8 @@
 """A language model over a layer of torch, and its losses on a text that is read on and on."""
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,7 +10,7 @@ from torch.nn import functional as F
 from .cells import expect
 from .metrics import token_nll
 from .text import window
-from .training import detach
+from .training import Record, detach, fit
 
 
 class LanguageModel(nn.Module):
@@ -83,6 +86,36 @@ class Reading:
 
     def load_state_dict(self, stored: dict) -> None:
         self.update, self.state = stored["update"], stored["state"]
+
+
+def learn(model: nn.Module, losses: Iterable[Tensor], updates: int, lr: float, max_norm: float = 1.0) -> Iterator[Record]:
+    """`training.fit` for a number of updates, as all language models of this course are trained: Adam, clipping, one cycle.
+
+    The learning rate rises for a tenth of the updates and then falls along a cosine to nearly 0.
+
+    Parameters
+    ----------
+    model : nn.Module
+    losses : iterable of scalar Tensor
+        As for `training.fit`; it may be endless.
+    updates : int
+    lr : float
+        The highest learning rate.
+    max_norm : float
+
+    Yields
+    ------
+    Record
+
+    References
+    ----------
+    Smith & Topin (2019), Super-convergence, for the cycle.
+    """
+    adam = torch.optim.Adam(model.parameters(), lr, betas=(0.9, 0.98))
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, lr, updates, pct_start=0.1, cycle_momentum=False)
+    for record in islice(fit(model, losses, adam, max_norm), updates):
+        cycle.step()
+        yield record
 
 
 @torch.no_grad()

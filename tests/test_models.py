@@ -6,7 +6,7 @@ import torch
 
 from rnncourse import checkpoints, text
 from rnncourse.decoding import sample
-from rnncourse.models import LanguageModel, Reading, held_out_nll
+from rnncourse.models import LanguageModel, Reading, held_out_nll, learn
 from rnncourse.training import fit
 
 CELLS = pytest.mark.parametrize("cell", ["RNN", "GRU", "LSTM"])
@@ -118,6 +118,30 @@ def table(tokens, state):
     rows = {3: {4: 0.75, 5: 0.25}, 4: {1: 0.4, 3: 0.6}, 5: {1: 1.0}}
     probabilities = torch.tensor([[rows.get(t, {1: 1.0}).get(v, 0.0) for v in range(6)] for t in tokens.tolist()])
     return probabilities.log(), (0 if state is None else state) + 1
+
+
+def test_learning_is_adam_clipped_with_one_cycle_of_its_rate():
+    plain, short = model(), model()
+    adam = torch.optim.Adam(plain.parameters(), betas=(0.9, 0.98))
+    lr = [0.1 * (x + (1 - x) * (1 - math.cos(math.pi * i / 3)) / 2) for i, x in zip(range(4), [1 / 25] * 3)] + [0.1]  # up in 3 steps
+    lr += [0.1 * (1e-4 / 25 + (1 - 1e-4 / 25) * (1 + math.cos(math.pi * i / 36)) / 2) for i in range(1, 37)]  # down in 36
+    for rate, loss in zip(lr, Reading(plain, IDS, B=2, T=5)):
+        adam.param_groups[0]["lr"] = rate
+        adam.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(plain.parameters(), 0.5)
+        adam.step()
+    records = list(learn(short, Reading(short, IDS, B=2, T=5), 40, 0.1, max_norm=0.5))
+    assert len(records) == 40 and records[-1].loss < records[0].loss
+    for ours, theirs in zip(short.parameters(), plain.parameters()):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_learning_reads_no_loss_more_than_it_uses():
+    m = model()
+    reading = Reading(m, IDS, B=2, T=5)
+    list(learn(m, reading, 3, 0.1))
+    assert reading.update == 3
 
 
 def test_sampling_follows_the_models_probabilities():
