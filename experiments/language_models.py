@@ -39,7 +39,7 @@ def places(values: Tensor, B: int = 8, count: int = 2000) -> tuple[Tensor, Tenso
 
 @torch.no_grad()
 def recent(model: models.LanguageModel, rows: Tensor, n: int, t: Tensor) -> float:
-    """Nats per token at steps t of (T, B), given the last n tokens only."""
+    """Nats per token at steps t of (T, B), given the last n tokens only (eq-neural-context)."""
     given = rows[t - n + torch.arange(n)[:, None]].flatten(1)  # (n, P * B)
     h, _ = model.rnn(model.embedding(given))  # (n, P * B, H)
     logits = model.decoder(h[-1:])  # (1, P * B, V)
