@@ -11,7 +11,7 @@ TEXTS = {"stump speeches": corpora.stump_speeches, "python source": corpora.pyth
 SIZE, EMBEDDING, BATCH, WINDOW, UPDATES, POINTS = 32_000, 32, 16, 64, 1500, 10
 RATES = {"RNN": (0.005, 0.01, 0.02), "GRU": (0.005, 0.01, 0.02), "LSTM": (0.01, 0.02, 0.04)}
 CONTEXTS = (1, 2, 4, 8, 16, 32, 64, 128)  # tokens that are given
-ORDERS = (2, 3, 5, 9, 17)
+ORDERS = (2, 3, 5, 9, 13, 17)
 PART = 50_000  # characters
 
 

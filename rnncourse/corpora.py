@@ -93,7 +93,7 @@ def stump_speeches(train: int = 18_000, held_out: int = 1_800, seed: int = 0) ->
     Returns
     -------
     train, held_out : str
-        About 2 % of the held-out sentences also stand in the training part, and less than 5 % in one of 40,000.
+        About 0.7 % of the held-out sentences also stand in the training part, and less than 5 % in one of 40,000.
 
     Raises
     ------
