@@ -222,8 +222,8 @@ class Exercise:
             return f"the values are right, but backward() would fail: {got['backward']}"
         for name, mine, wanted in zip(leaves, got["grads"], right["grads"]):
             if not near(mine, wanted, self.atol):
-                how = "no gradient flows back to" if mine is None or not mine.any() else "another gradient than expected flows back to"
-                return f"the values are right, but {how} {name}: is the graph cut somewhere?"
+                how, why = ("no gradient", ": is the graph cut somewhere?") if mine is None or not mine.any() else ("another gradient than expected", ".")
+                return f"the values are right, but {how} flows back to {name}{why}"
         return "the values are right, but not the gradients."
 
 

@@ -261,6 +261,11 @@ def test_a_gradient_that_is_cut_at_one_argument_is_told_with_its_name():
     assert "the values are right, but no gradient flows back to w" in message(lambda x, w: x @ w.detach())
 
 
+def test_a_gradient_that_is_another_one_is_told_without_a_guess():
+    told = message(lambda x, w: x @ w.detach() + (x @ w - (x @ w).detach()) * 0.5)
+    assert "but another gradient than expected flows back to x." in told and "cut" not in told
+
+
 def overwritten(x, w):
     y = torch.exp(x @ w)
     z = y.log()

@@ -16,7 +16,9 @@ from rnncourse.checks import Exercise, slips
 from rnncourse.models import LanguageModel
 from rnncourse.traces import Forbidden, Unfit, kind
 
-BEFORE, NEURAL, INSTRUMENTS = (f"language/{name}.html#chap-{name}" for name in ("before", "neural", "instruments"))
+MODEL, TARGETS, MASKS, GENERATE, SAMPLES = (f"language/neural.html#sec-neural-{name}" for name in ("model", "targets", "masks", "generate", "samples"))
+FILES, GATES, NORM, BROKEN = (f"language/instruments.html#sec-instruments-{name}" for name in ("files", "gates", "norm", "broken"))
+SCORE, FAIR = "language/before.html#sec-before-score", "language/tokens.html#sec-tokens-fair"
 PAD, EOS = 0, 1
 GIVEN = {"PAD": PAD, "EOS": EOS, "PAD_IX": PAD, "EOS_IX": EOS}
 
@@ -42,22 +44,19 @@ FLOATS = "the numbers are of a floating-point type, and nn.Embedding takes whole
 # ---- Exercise 1
 
 
-def right_ids(text, ids, *, only_dots=False, everywhere=False, not_lines=False, only_lines=False, mark_lost=False, spaces=False, empty=False,
-              rest_lost=False, eos=False, unknown_one=False, unknown_fails=False, lower=False, words=False, whole=False, each_mark=False, padded=False):  # fmt: skip
+def right_ids(text, ids, *, only_dots=False, no_exclamation=False, everywhere=False, quotes=False, pauses=False, not_lines=False, only_lines=False,
+              mark_lost=False, spaces=False, unstripped=False, one_space=False, empty=False, blank=False, short_lost=False, once=False, rest_lost=False,
+              eos=False, unknown_one=False, unknown_zero=False, unknown_fails=False, lower=False, words=False, whole=False, each_mark=False, padded=False):  # fmt: skip
     """The sentences of a text as tensors of numbers; with a switch on, a known mistake."""
-    marks = "." if only_dots else ".?!"
-    lines = [text] if not_lines else text.split("\n")
-    cut = rf"(?<=[{marks}])" if everywhere else rf"(?<=[{marks}])\s+" if not spaces else rf"(?<=[{marks}])(?=\s)"
-    pieces = lines if only_lines else [piece for line in lines for piece in re.split(cut, line)]
-    if each_mark:
-        pieces = [piece for line in lines for piece in re.split(r"(?<=[.?!])\s*(?=[.?!])|(?<=[.?!])\s+", line)]
-    pieces = pieces if spaces else [piece.strip() for piece in pieces]
+    on = {name for name, value in locals().items() if value is True}
+    pieces = pieces_of(text, on)
     if rest_lost:
         pieces = [piece for piece in pieces if re.search(r"[.?!]$", piece)]
-    pieces = [piece.rstrip(".?!") if mark_lost else piece.lower() if lower else piece for piece in pieces if empty or piece.strip()]
+    pieces = [piece.rstrip(".?!") if mark_lost else piece.lower() if lower else piece for piece in pieces if empty or blank or piece.strip()]
+    pieces = [*dict.fromkeys(pieces)] if once else [piece for piece in pieces if not (short_lost and len(piece) == 1)]
     if unknown_fails and any(c not in ids for piece in pieces for c in piece):
         raise KeyError(UNKNOWN)
-    found = [[ids.get(c, 1) for c in piece if unknown_one or c in ids] for piece in pieces]
+    found = [[ids.get(c, int(unknown_one)) for c in piece if unknown_one or unknown_zero or c in ids] for piece in pieces]
     if words:
         found = [[ids[c] for c in piece.replace(" ", "") if c in ids] for piece in pieces]
     found = [sentence + [EOS] * eos for sentence in found]
@@ -65,6 +64,18 @@ def right_ids(text, ids, *, only_dots=False, everywhere=False, not_lines=False, 
         longest = max(map(len, found))
         found = [sentence + [PAD] * (longest - len(sentence)) for sentence in found]
     return [torch.tensor(sentence, dtype=torch.long) for sentence in ([sum(found, [])] if whole else found)]
+
+
+def pieces_of(text, on):
+    """A text cut into sentences, with those that are empty; some mistakes are made here."""
+    marks = "." if "only_dots" in on else ".?" if "no_exclamation" in on else ".?!;:" if "pauses" in on else ".?!"
+    lines = [text] if "not_lines" in on else text.split("\n")
+    gap = {"everywhere": "", "spaces": r"(?=\s)", "one_space": r"\s"}
+    cut = rf"(?<=[{marks}])" + next((gap[name] for name in gap if name in on), r"\s+")
+    cut = rf"(?<=[{marks}])\"?\s+" if "quotes" in on else rf"(?<=[{marks}])\s*(?=[{marks}])|{cut}" if "each_mark" in on else cut
+    pieces = lines if "only_lines" in on else [piece for line in lines for piece in re.split(cut, line)]
+    pieces = [piece for piece in pieces if piece] if "blank" in on else pieces
+    return pieces if on & {"spaces", "unstripped", "one_space"} else [piece.strip() for piece in pieces]
 
 
 UNKNOWN = "a character that is not in ids"
@@ -84,18 +95,25 @@ def with_ids(answer, text, letters):
     found = [integers(sentence) for sentence in result]
     if any(sentence.dim() != 1 for sentence in found):
         raise Unfit("it returned one list of numbers, expected a list of sentences, each with one axis")
-    return [torch.tensor([len(found)]), *found]
+    rows = nn.utils.rnn.pad_sequence(found, batch_first=True, padding_value=-1) if found else torch.zeros(0, 0)
+    return [torch.tensor([len(found)]), torch.tensor([len(sentence) for sentence in found]), rows]
 
 
 def id_words(name, at, wanted, got):
-    return f"{got:g} sentences, expected {wanted:g}" if name == "value 1" else ""
+    if name == "the number of sentences":
+        return f"it returned {got:g} sentences, expected {wanted:g}"
+    if name == "the lengths":
+        return f"sentence {at[0] + 1} has {got:g} numbers, expected {wanted:g}"
+    return f"sentence {at[0] + 1}, character {at[1] + 1}: expected the number {wanted:g}, got {got:g}"
 
 
+MORE = ('\nI\n   \nWe build \n\tWe want jobs.\tYou want jobs: schools; roads. We want "why." Now not. You want "jobs!" Now.\n'
+        "Why not?\nWhy not?\nThe roads and the schools and the jobs and the taxes and all of them, now and not why not!\n")
 WORDS = "we you jobs taxes schools and build want the roads $3.5 10.000 now why not all of them Mr".split()
 
 
 def texts(g, counts=(5, 7, 9)):
-    """Texts with every kind of end, a number with a point in it, empty lines, and a character that has no number."""
+    """Texts with every kind of end, a number with a point in it, empty lines, and a character that has no number; from the second on, more."""
     cases, pick = [], lambda low, high: int(torch.randint(low, high, (), generator=g))  # noqa: E731
     for i, count in enumerate(counts):
         parts = []
@@ -104,8 +122,8 @@ def texts(g, counts=(5, 7, 9)):
             words.insert(1, "$3.5") if n == 1 else None
             end = (".", "?", "!", "...", "", "?!")[n % 6 if n < 5 or i else 0]
             parts.append(" ".join(words).capitalize() + end + ("\n" if not end else (" ", "  ", " \n\n", "\n ")[pick(0, 4) if n else 0]))
-        text = " " * i + "".join(parts) + " ".join(WORDS[:2]) * (i != 1)
-        letters = sorted({*"".join(WORDS), *" .?!$", *"WYJTSABRN"} - ({"z"} if i == 0 else {"j", "J"}))
+        text = " " * i + "".join(parts) + MORE * (i > 0) + " ".join(WORDS[:2]) * (i != 1)
+        letters = sorted({*"".join(WORDS), *' .?!$:;"\t', *"WYJTSABRNI"} - ({"z"} if i == 0 else {"j", "J"}))
         cases.append((text, "".join(letters)))
     return cases
 
@@ -115,18 +133,27 @@ sentence_ids = Exercise(
     points=3,
     truth=right_ids,
     slips=slips(
-        NEURAL,
+        MASKS,
         ("only_dots", "only a full stop ends a sentence; a question mark and an exclamation mark do too"),
+        ("no_exclamation", "an exclamation mark does not end a sentence; it does, like a full stop and a question mark"),
+        ("pauses", "a sentence is cut after ; or :, too; its ends are . ? ! and the line's end"),
+        ("quotes", "a sentence is cut after a mark and a quotation mark; it is where white space or the text's end comes right after . ? !"),
         ("everywhere", "every mark ends a sentence, also the one in \"$3.5\"; it does only where white space or the line's end follows it"),
         ("each_mark", "marks in a row are taken apart; \"?!\" and \"...\" are one end, with the white space that follows"),
         ("not_lines", "a line's end does not end a sentence; it does, also without a mark"),
         ("only_lines", "only a line's end ends a sentence; . ? ! do too, where white space follows"),
         ("mark_lost", "the marks are lost (re.split takes away what it splits at); they belong to the sentence: look behind, (?<=[.?!])"),
         ("spaces", "white space around a sentence is kept; strip it"),
+        ("unstripped", "white space at a line's beginning or end is kept; strip it"),
+        ("one_space", "white space is taken away one character at a time, and what is more is kept; strip each sentence"),
         ("empty", "empty sentences are kept; leave them out"),
+        ("blank", "what is white space alone is kept as an empty sentence; leave it out"),
+        ("short_lost", "sentences of one character are left out; only empty ones are to be"),
+        ("once", "sentences that come again are left out; keep them all"),
         ("rest_lost", "what ends without a mark is lost; a line's end is an end too"),
         ("eos", "EOS stands in the sentences already; Exercise 2 appends it"),
         ("unknown_one", "a character without a number becomes 1, which is EOS; leave it out"),
+        ("unknown_zero", "a character without a number becomes 0, which is PAD; leave it out"),
         ("unknown_fails", "a character without a number stops it; leave such characters out", None, ""),
         ("lower", "the text was made lower case; capitals have numbers of their own"),
         ("words", "the spaces between the words are lost; a space is a character"),
@@ -134,8 +161,9 @@ sentence_ids = Exercise(
         ("padded", "the sentences are padded already; Exercise 2 does so, batch by batch"),
     ),
     cases=texts,
-    read=NEURAL,
+    read=MASKS,
     call=with_ids,
+    returns=("the number of sentences", "the lengths", "the sentences"),
     words=id_words,
     forbids=("rnncourse.text.sentences", "rnncourse.text.Vocabulary", "rnncourse.text.Characters"),
 )
@@ -144,18 +172,19 @@ sentence_ids = Exercise(
 
 
 def right_collate(samples, *, batch_first=False, no_eos=False, eos_after=False, eos_first=False, eos_longest=False, both_ends=False, floats=False,
-                  pad_one=False, left=False, shortest=False, ordered=False, extra_row=False, listed=False, no_pad=False):  # fmt: skip
+                  pad_one=False, left=False, shortest=False, shortest_ended=False, longest_cut=False, ordered=False, extra_row=False, listed=False, no_pad=False):  # fmt: skip
     """Sentences, (N,) each, to one batch (T, B); with a switch on, a known mistake."""
     samples = [[int(i) for i in s] for s in samples]
     samples = sorted(samples, key=len, reverse=True) if ordered else samples
     longest = max(map(len, samples))
+    samples = [s[: min(map(len, samples))] for s in samples] if shortest_ended else samples
     if eos_first or both_ends:
         samples = [[EOS, *s] for s in samples]
     if not (no_eos or eos_after or eos_longest or eos_first):
         samples = [[*s, EOS] for s in samples]
     if eos_longest:
         samples = [[*s, *[EOS] * (len(s) == longest)] for s in samples]
-    T = (min if shortest else max)(map(len, samples)) + extra_row
+    T = (min if shortest else max)(map(len, samples)) + extra_row - (longest_cut and not extra_row)
     fill = EOS if pad_one else PAD
     rows = [([fill] * (T - len(s)) + s if left else s + [fill] * (T - len(s)))[:T] for s in samples]
     rows = [[*row, EOS] if eos_after else row for row in rows]
@@ -191,13 +220,13 @@ def collated(answer, samples):
 
 
 def collate_words(name, at, wanted, got):
-    called = lambda v: {PAD: "PAD", EOS: "EOS"}.get(int(v), f"the token {v:g}")  # noqa: E731
+    called = lambda v: {PAD: "PAD", EOS: "EOS"}.get(int(v), f"the token {v:g}" if abs(v) < 1e9 else "what torch.empty held")  # noqa: E731
     return f"step {at[0]} of sentence {at[1]}: expected {called(wanted)}, got {called(got)}"
 
 
 def samples_of(g, sizes=((3, 6, 4), (5, 2), (4, 4, 1, 7, 4), (2,))):
-    """Sentences as tensors; the second time in int32."""
-    return [([torch.randint(2, 40, (n,), generator=g, dtype=torch.int32 if i == 1 else torch.int64) for n in lengths],) for i, lengths in enumerate(sizes)]
+    """Sentences as tensors."""
+    return [([torch.randint(2, 40, (n,), generator=g) for n in lengths],) for lengths in sizes]
 
 
 pad_collate_fn = Exercise(
@@ -205,7 +234,7 @@ pad_collate_fn = Exercise(
     points=4,
     truth=right_collate,
     slips=slips(
-        NEURAL,
+        MASKS,
         ("batch_first", "the axes are (B, T); in this course time comes first: (T, B)"),
         ("no_eos", "EOS is not appended; without it, the model never learns where a sentence ends"),
         ("eos_after", "EOS stands after the padding, at the very end; append it to each sentence first, then pad"),
@@ -215,6 +244,8 @@ pad_collate_fn = Exercise(
         ("pad_one", "the sentences are filled up with EOS; after the one EOS comes PAD"),
         ("left", "the padding stands before the sentences; it comes after EOS"),
         ("shortest", "the sentences are cut to the shortest; fill them up to the longest"),
+        ("shortest_ended", "the sentences are cut to the shortest before EOS comes; fill them up to the longest"),
+        ("longest_cut", "a row is missing at the end, where the longest sentence has its EOS: T is the longest N plus 1"),
         ("extra_row", "there is a row of padding too many; the longest sentence, with its EOS, needs none"),
         ("ordered", "the sentences were sorted by length; keep their order"),
         ("floats", "the batch has a floating-point type (torch.zeros does that); nn.Embedding takes whole numbers: dtype=torch.long"),
@@ -222,7 +253,7 @@ pad_collate_fn = Exercise(
         ("listed", "a list of tensors is returned; a batch is one tensor, (T, B)"),
     ),
     cases=samples_of,
-    read=NEURAL,
+    read=MASKS,
     call=collated,
     words=collate_words,
     axes="t b",
@@ -248,7 +279,7 @@ def right_masked(output, target, pad_index, *, pads_counted=False, over_all=Fals
                  by_steps=False, per_sequence=False, per_step=False, mean_first=False, mean_share=False, mask_argmax=False, pad_zero=False, pad_targets=False,
                  index_flat=False, index_rows=False, per_token=False, per_real=False, zeroed=False, zeroed_all=False, pad_factor=False, pad_value=False,
                  raw=False, no_log=False, softmax_first=False, over_batch=False, over_time=False, underflow=False, reshaped=False, bits=False,
-                 sign=False, cut=False, class_axis=False, the_class=False, flattened=False, gathered=False, view=False, as_mask=False, looped=False):  # fmt: skip
+                 sign=False, cut=False, zero_losses=False, mismatched=False, class_axis=False, the_class=False, flattened=False, gathered=False, view=False, as_mask=False, looped=False):  # fmt: skip
     """The mean loss over real tokens; with a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
     for switch, _, error, says in MASKED:
@@ -258,7 +289,7 @@ def right_masked(output, target, pad_index, *, pads_counted=False, over_all=Fals
         raise Unfit(LOOP)
     real = target != (0 if pad_zero else pad_index)  # (T, B)
     real = output.argmax(2) != pad_index if mask_argmax else real
-    given = output * real[..., None] if zeroed or zeroed_all else output
+    given = output * real[..., None] if zeroed or zeroed_all else output.transpose(0, 1).reshape(output.shape) if mismatched else output
     losses = token_losses(given, target, raw=raw, no_log=no_log, softmax_first=softmax_first, over_batch=over_batch, over_time=over_time,
                           underflow=underflow, reshaped=reshaped, bits=bits)  # fmt: skip
     value = reduced(losses.detach() if cut else losses, ~real if inverted else real, pad_index, on)
@@ -274,7 +305,7 @@ def reduced(losses, real, pad_index, on):
         "by_batch": lambda: kept.sum() / B, "by_steps": lambda: kept.sum() / T, "per_sequence": lambda: (kept.sum(0) / real.sum(0)).mean(),
         "per_step": lambda: (kept.sum(1) / real.sum(1)).nanmean(), "mean_first": lambda: losses.mean() * n, "mean_share": lambda: losses.mean() * n / (T * B),
         "pad_targets": lambda: (losses * real * 1.0).sum() / (T * B - n + 1), "index_flat": lambda: flat[real.flatten().long()].mean(),
-        "index_rows": lambda: losses[real.long()].mean(), "per_token": lambda: kept, "per_real": lambda: losses[real],
+        "zero_losses": lambda: kept.sum() / (kept != 0).sum(), "index_rows": lambda: losses[real.long()].mean(), "per_token": lambda: kept, "per_real": lambda: losses[real],
         "pad_factor": lambda: (losses * pad_index).mean(), "pad_value": lambda: losses.flatten()[pad_index]}  # fmt: skip
     for name, way in ways.items():
         if name in on:
@@ -282,7 +313,7 @@ def reduced(losses, real, pad_index, on):
     return kept.sum() / n
 
 
-LOOP = "it goes through the tokens in a Python loop, which is slow; a few operations on whole tensors do the same"
+LOOP = "it goes through tokens, steps or sentences in a Python loop, which is slow; a few operations on whole tensors do the same"
 MASKED = (
     ("class_axis", r"Expected target size", RuntimeError, "cross_entropy takes axis 1 for the classes, and finds another size there"),
     ("the_class", r"Boolean value of Tensor with more than one|'(CrossEntropyLoss|NLLLoss)' (and|object)|and '(CrossEntropyLoss|NLLLoss)'", RuntimeError,
@@ -295,7 +326,7 @@ MASKED = (
 
 
 class Counting(TorchFunctionMode):
-    """Counts the calls into torch, and refuses ignore_index."""
+    """Counts the calls into torch, and refuses ignore_index, also its default: targets of -100."""
 
     def __init__(self):
         super().__init__()
@@ -303,9 +334,13 @@ class Counting(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         self.calls += 1
-        if (kwargs or {}).get("ignore_index", -100) != -100:
-            raise Forbidden("Exercise 3 asks you to write the mask yourself: ignore_index is not to be used here")
-        return func(*args, **kwargs or {})
+        kwargs = kwargs or {}
+        if re.search("cross_entropy|nll_loss", getattr(func, "__name__", "")):
+            ignored = kwargs.get("ignore_index", args[4] if len(args) > 4 else -100)
+            target = kwargs.get("target", args[1] if len(args) > 1 else None)
+            if ignored not in (None, -100) or isinstance(target, Tensor) and not target.is_floating_point() and (target < 0).any():
+                raise Forbidden("Exercise 3 asks you to write the mask yourself: ignore_index is not to be used here, nor its default, targets of -100")
+        return func(*args, **kwargs)
 
 
 def watched(answer, output, target, pad_index, transposed):
@@ -331,7 +366,7 @@ def outputs(g, sizes=((6, 4, 5), (3, 7, 4), (5, 3, 8), (60, 35, 3)), pads=(2, 3,
     """Logits and targets with padding at the ends of sequences; some logits are of size 300, some targets a transposed view."""
     cases = []
     for i, ((T, B, V), pad) in enumerate(zip(sizes, pads)):
-        output = torch.randn(T, B, V, generator=g, dtype=torch.float64 if i == 1 else torch.float32)
+        output = torch.randn(T, B, V, generator=g)
         lengths = torch.randint(1, T, (B,), generator=g)
         lengths[0] = T
         target = torch.randint(V, (T, B), generator=g)
@@ -339,6 +374,7 @@ def outputs(g, sizes=((6, 4, 5), (3, 7, 4), (5, 3, 8), (60, 35, 3)), pads=(2, 3,
         target[torch.arange(T)[:, None] >= lengths] = pad
         if i == 2:
             output[0, 1] = torch.where(torch.arange(V) == target[0, 1], -300.0, 300.0)
+            output[1, 0] = torch.where(torch.arange(V) == target[1, 0], 25.0, -25.0)  # a loss of 0
         cases.append((output, target, pad, i == 1))
     return cases
 
@@ -348,7 +384,7 @@ masked_cross_entropy = Exercise(
     points=5,
     truth=right_masked,
     slips=slips(
-        NEURAL,
+        MASKS,
         ("pads_counted", "the padding counts like real tokens: the mean is over all positions. Is the mask made from the logits (it belongs to the targets: "
          "target != pad_index), or is a mean taken before the mask comes? (reduce=None and reduce=\"none\" take one; reduction=\"none\" keeps a loss for each)"),
         ("over_all", "the masked losses are divided by the number of all positions, padding included; divide by the number of real tokens, mask.sum()"),
@@ -374,12 +410,14 @@ masked_cross_entropy = Exercise(
         ("zeroed_all", "the mask is multiplied with the logits: zeros are a uniform guess, whose loss counts in the mean; mask the losses"),
         ("pad_factor", "pad_index is multiplied with the losses as if it were a mask; it is the number of the padding: mask = target != pad_index"),
         ("pad_value", "pad_index is used as a place among the losses; it is the number of the padding: mask = target != pad_index"),
-        ("raw", "the logits are taken for log-probabilities; log_softmax over the last axis makes them so"),
-        ("no_log", "there is no logarithm; the loss is minus the *log*-probability of the target"),
-        ("softmax_first", "a softmax is taken before the cross-entropy, which takes one itself; give it the logits"),
-        ("over_batch", "the softmax goes over the batch, axis 1; the classes are the last axis, dim=-1"),
-        ("over_time", "the softmax goes over time, axis 0 (what log_softmax without dim does here); the classes are the last axis, dim=-1"),
-        ("underflow", "log of softmax: a probability of e^-600 is 0 in floats, and its log minus infinity; log_softmax does both at once"),
+        ("zero_losses", "real tokens whose loss is 0 are not counted: the mask is made from the losses; it belongs to the targets: target != pad_index"),
+        ("mismatched", "the logits are flattened batch first, the targets time first, so that they do not belong together"),
+        ("raw", "the logits are taken for log-probabilities; log_softmax over the last axis makes them so", MODEL),
+        ("no_log", "there is no logarithm; the loss is minus the *log*-probability of the target", MODEL),
+        ("softmax_first", "a softmax is taken before the cross-entropy, which takes one itself; give it the logits", MODEL),
+        ("over_batch", "the softmax goes over the batch, axis 1; the classes are the last axis, dim=-1", MODEL),
+        ("over_time", "the softmax goes over time, axis 0 (what log_softmax without dim does here); the classes are the last axis, dim=-1", MODEL),
+        ("underflow", "log of softmax: a probability of e^-600 is 0 in floats, and its log minus infinity; log_softmax does both at once", MODEL),
         ("reshaped", "(T, B, V) is reshaped to (T, V, B), which mixes tokens; axes are exchanged by transpose or permute"),
         ("bits", "the loss is in bits; asked for are nats, the natural logarithm"),
         ("sign", "the sign is lost; the loss is minus the log-probability"),
@@ -392,10 +430,10 @@ masked_cross_entropy = Exercise(
         ("gathered", "gather needs the index to have the axes of the log-probabilities; target[..., None] is (T, B, 1)"),
         ("view", "target.view(-1) fails where the targets are a transposed view; reshape(-1) and flatten() do not"),
         ("as_mask", "pad_index is taken for a mask; it is the number of the padding: mask = target != pad_index"),
-        ("looped", "it is right, and loops over the tokens in Python; cross_entropy, log_softmax and gather take all of them at once"),
+        ("looped", "it is right, but loops in Python, over tokens, steps or sentences; cross_entropy, log_softmax and gather take all of them at once"),
     ),
     cases=outputs,
-    read=NEURAL,
+    read=MASKS,
     call=watched,
     returns=("the loss",),
     forbids=("rnncourse.metrics.token_nll",),
@@ -404,12 +442,14 @@ masked_cross_entropy = Exercise(
 # ---- Exercise 4
 
 
-def right_embed(ids, W, *, columns=False, bag=False, mean=False, flat=False, swapped=False, from_one=False, pad_zero=False, cut=False, scaled=False, ids_float=False):
+def right_embed(ids, W, *, columns=False, bag=False, mean=False, flat=False, swapped=False, from_one=False, pad_zero=False, pad_grad=False, cut=False, scaled=False,
+                ids_float=False):  # fmt: skip
     """The rows of a table, (T, B) and (V, D) -> (T, B, D); with a switch on, a known mistake."""
     if ids_float:
         raise IndexError(NO_INDEX)
     W = W.detach() if cut else W
     rows = W.reshape(W.shape[1], W.shape[0]).T[ids] if columns else W[ids.T if swapped else (ids + len(W) - 1) % len(W) if from_one else ids]
+    rows = torch.where((ids == 0)[..., None], rows.detach(), rows) if pad_grad else rows
     rows = rows * (ids != 0)[..., None] if pad_zero else rows * W.shape[1] ** 0.5 if scaled else rows
     return rows.sum(0) if bag else rows.mean(0) if mean else rows.flatten(0, 1) if flat else rows
 
@@ -428,8 +468,9 @@ def with_table(answer, ids, W):
 def tables(g, sizes=((6, 4, 7, 5), (3, 5, 8, 2), (4, 2, 3, 6))):
     cases = []
     for i, (T, B, V, D) in enumerate(sizes):
-        ids = torch.randint(V, (T, B), generator=g, dtype=torch.int32 if i == 1 else torch.int64)
-        ids[0, :2] = torch.tensor([0, V - 1])
+        most = V - 1 - i % 2  # the last row of W is not always asked for
+        ids = torch.randint(most + 1, (T, B), generator=g)
+        ids[0, :2] = torch.tensor([0, most])
         cases.append((ids, torch.randn(V, D, generator=g)))
     return cases
 
@@ -439,7 +480,7 @@ embed = Exercise(
     points=1,
     truth=right_embed,
     slips=slips(
-        NEURAL,
+        MODEL,
         ("columns", "W is read with its axes exchanged by reshape; row i of W, W[i], belongs to token i"),
         ("bag", "the vectors are added over time; each token has one of its own: (T, B, D)"),
         ("mean", "the mean over time is taken; each token has a vector of its own: (T, B, D)"),
@@ -447,13 +488,14 @@ embed = Exercise(
         ("swapped", "time and batch are exchanged; the result is (T, B, D)"),
         ("from_one", "rows are counted from 1; token 0 has the first row, W[0]"),
         ("pad_zero", "token 0 gets zeros; here it is a row like any other"),
+        ("pad_grad", "the values are right, but the row of token 0 gets no gradient (padding_idx=0 does that); here it is a row like any other"),
         ("scaled", "the rows are multiplied with the root of D; take them as they are"),
         ("cut", "the values are right, but no gradient flows back to W, so that the table could not learn"),
         ("ids_float", "the ids were made floats, or the one-hot vectors are whole numbers while W is not; W[ids] needs whole numbers, one_hot(...) @ W floats "
          "on both sides"),
     ),
     cases=tables,
-    read=NEURAL,
+    read=MODEL,
     call=with_table,
     returns=("the embedding",),
     axes="t b d",
@@ -464,7 +506,8 @@ embed = Exercise(
 
 def right_step(model, optimizer, batch, max_norm, *, copies=False, backwards=False, over_batch=False, pads=False, eos_ignored=False, kept=False,
                no_step=False, no_clip=False, clip_values=False, each_clipped=False, clip_before=False, norm_after=False, loss_after=False,
-               zeroed=False, summed=False, all_targets=False, pair=False, detached=False, only_loss=False, swapped=False):  # fmt: skip
+               zeroed=False, summed=False, all_targets=False, pair=False, detached=False, only_loss=False, swapped=False, mask_inputs=False,
+               transposed=False, fixed_norm=False, always_scaled=False, by_hand=False):  # fmt: skip
     """One update on a batch (T, B); the loss and the norm before clipping. With a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
     if pair:
@@ -473,17 +516,19 @@ def right_step(model, optimizer, batch, max_norm, *, copies=False, backwards=Fal
         raise RuntimeError(NO_GRAPH)
     if not kept:
         optimizer.zero_grad()
+    batch, max_norm = batch.T if transposed else batch, 1.0 if fixed_norm else max_norm
     loss = sentence_loss(model, batch, on)
     before = joint_norm(model, max_norm) if clip_before else 0
     loss.backward()
     if zeroed:
         optimizer.zero_grad(set_to_none=False)
-    norm, way = joint_norm(model), nn.utils.clip_grad_value_ if clip_values else None
-    if each_clipped:
-        way = lambda parameters, most: [nn.utils.clip_grad_norm_([p], most) for p in parameters]  # noqa: E731
+    norm = joint_norm(model)
     if not (no_clip or clip_before):
-        (way or nn.utils.clip_grad_norm_)(model.parameters(), max_norm)
-    if not no_step:
+        clip(model, max_norm, norm, on)
+    if by_hand:
+        with torch.no_grad():
+            [p.sub_(optimizer.param_groups[0]["lr"] * p.grad) for p in model.parameters()]
+    elif not no_step:
         optimizer.step()
     norm = before if clip_before else joint_norm(model) if norm_after else norm
     loss = sentence_loss(model, batch, on) if loss_after else loss
@@ -498,9 +543,21 @@ def sentence_loss(model, batch, on=()):
         inputs, targets = (batch, batch) if "all_targets" in on else (batch[1:], batch[:-1]) if "backwards" in on else (batch[:-1], batch[1:])
     targets = inputs if "copies" in on else targets
     losses = F.cross_entropy(model(inputs)[0].transpose(1, 2), targets, reduction="none")  # (T - 1, B)
-    real = (targets != PAD) | ("pads" in on)
+    real = ((inputs if "mask_inputs" in on else targets) != PAD) | ("pads" in on)
     real = real & (targets != EOS) if "eos_ignored" in on else real
     return losses[real].sum() if "summed" in on else losses[real].mean()
+
+
+def clip(model, most, norm, on):
+    """Clip the gradients, the right way or another."""
+    if "each_clipped" in on:
+        for p in model.parameters():
+            nn.utils.clip_grad_norm_([p], most)
+    elif "always_scaled" in on:
+        for p in model.parameters():
+            p.grad *= most / norm
+    else:
+        (nn.utils.clip_grad_value_ if "clip_values" in on else nn.utils.clip_grad_norm_)(model.parameters(), most)
 
 
 def joint_norm(model, clip=None):
@@ -525,7 +582,7 @@ def two_steps(answer, cell, weights, samples, lrate, max_norm):
     with torch.no_grad():
         for p, w in zip(model.parameters(), weights, strict=True):
             p.copy_(w)
-    optimizer, told = torch.optim.SGD(model.parameters(), lr=lrate), []
+    optimizer, told = torch.optim.SGD(model.parameters(), lr=lrate, momentum=0.9), []
     for part in samples[:2], samples[2:]:
         batch = right_collate(part)
         given = batch.clone()
@@ -535,12 +592,27 @@ def two_steps(answer, cell, weights, samples, lrate, max_norm):
             raise meant(error, STEP) from None
         if not torch.equal(batch, given):
             raise Unfit("the batch has been changed")
-        if not isinstance(result, list | tuple) or len(result) != 2:
-            raise Unfit("it returned nothing: is a return missing?" if result is None else "it returned another number of things than two, the loss and the norm")
-        told += [torch.as_tensor(a).detach().double().reshape(-1) for a in result]
-        if any(len(a) != 1 for a in told):
-            raise Unfit("the loss and the norm are one number each")
+        if not model.training:
+            raise Unfit("the model is left as eval() makes it, without dropout; an update belongs to training, and what you are given stays as it is")
+        told += two_told(result)
     return [a[0] for a in told] + [torch.cat([p.detach().flatten() for p in model.parameters()])]
+
+
+def two_told(result):
+    """The loss and the norm that an update returned."""
+    result = [*result.flatten()] if isinstance(result, Tensor | np.ndarray) and math.prod(result.shape) == 2 else result
+    if result is None:
+        raise Unfit("it returned nothing: is a return missing?")
+    if not isinstance(result, list | tuple):
+        raise Unfit("it returned one thing, expected two, the loss and the norm")
+    if len(result) != 2:
+        raise Unfit(f"it returned {len(result)} things, expected two, the loss and the norm")
+    if result[0] is None or result[1] is None:
+        raise Unfit(f"the {'loss' if result[0] is None else 'norm'} that it returned is None; clip_grad_norm_ returns the norm, clip_grad_value_ nothing")
+    told = [torch.as_tensor(a).detach().double().reshape(-1) for a in result]
+    if any(len(a) != 1 for a in told):
+        raise Unfit("the loss and the norm are one number each")
+    return told
 
 
 def small_models(g, sizes=(("GRU", 8, 3, 5, 0.05), ("LSTM", 7, 4, 3, 0.02), ("RNN", 6, 2, 4, 100.0)), lengths=(5, 2, 3, 4)):
@@ -561,22 +633,27 @@ train_step = Exercise(
     points=5,
     truth=right_step,
     slips=slips(
-        NEURAL,
+        TARGETS,
         ("copies", "the targets are the inputs themselves, not shifted: the model learns to copy; it reads batch[:-1] and is asked for batch[1:]"),
         ("all_targets", "all of the batch is read and asked for, not shifted: the model learns to copy; it reads batch[:-1] and is asked for batch[1:]"),
         ("backwards", "the shift goes the wrong way: from a token the one before it is asked for; inputs batch[:-1], targets batch[1:]"),
         ("over_batch", "the shift goes along the batch; time is axis 0: batch[:-1] and batch[1:]"),
-        ("pads", "the padding counts in the loss; use masked_cross_entropy"),
+        ("pads", "the padding counts in the loss; use masked_cross_entropy", MASKS),
+        ("mask_inputs", "the mask is made from the inputs; real is what is asked for: batch[1:] != PAD", MASKS),
+        ("transposed", "the batch is turned to (B, T); the model reads (T, B), as pad_collate_fn makes it"),
         ("eos_ignored", "EOS is left out of the loss; it is a real token, and the one that says when to stop"),
-        ("summed", "the loss is a sum; it is the mean over the real targets"),
-        ("kept", "the gradients of the update before are still there: optimizer.zero_grad() comes before backward"),
-        ("zeroed", "the gradients are set to 0 between backward and their norm, so that nothing is learned; zero_grad() comes before backward"),
-        ("no_step", "the weights do not change: optimizer.step() is missing, or the gradients are gone before it; zero_grad() comes before backward"),
-        ("no_clip", "the gradients are not clipped, or only after the step, which is too late; scale them so that their joint norm is at most max_norm", INSTRUMENTS),
-        ("clip_before", "the gradients are clipped before backward, when they are not there yet", INSTRUMENTS),
-        ("clip_values", "every number of the gradients is clipped by itself, which turns their direction; scale all by one factor: clip_grad_norm_", INSTRUMENTS),
-        ("each_clipped", "each parameter's gradient is clipped by itself; the norm is that of all parameters together", INSTRUMENTS),
-        ("norm_after", "the norm that is returned is that of the clipped gradients; return the one from before", INSTRUMENTS),
+        ("summed", "the loss is a sum; it is the mean over the real targets", MASKS),
+        ("kept", "the gradients of the update before are still there: optimizer.zero_grad() comes before backward", BROKEN),
+        ("zeroed", "the gradients are set to 0 between backward and their norm, so that nothing is learned; zero_grad() comes before backward", BROKEN),
+        ("no_step", "the weights do not change: optimizer.step() is missing, or the gradients are gone before it; zero_grad() comes before backward", BROKEN),
+        ("by_hand", "the weights are changed by hand, minus the rate times the gradient; optimizer.step() does what its optimizer does, here with momentum", BROKEN),
+        ("no_clip", "the gradients are not clipped, or only after the step, which is too late; scale them so that their joint norm is at most max_norm", NORM),
+        ("clip_before", "the gradients are clipped before backward, when they are not there yet", NORM),
+        ("clip_values", "every number of the gradients is clipped by itself, which turns their direction; scale all by one factor: clip_grad_norm_", NORM),
+        ("always_scaled", "the gradients are scaled to max_norm also where their joint norm is smaller; then they stay as they are", NORM),
+        ("fixed_norm", "the norm at which to clip is written in, 1.0; it is the argument max_norm", NORM),
+        ("each_clipped", "each parameter's gradient is clipped by itself; the norm is that of all parameters together", NORM),
+        ("norm_after", "the norm that is returned is that of the clipped gradients; return the one from before", NORM),
         ("loss_after", "the loss is computed anew after the update; return the one from before"),
         ("swapped", "the norm comes first; return the loss, then the norm"),
         ("pair", "the model returns a pair, the logits and the state: logits, _ = model(...)", None, ""),
@@ -584,7 +661,7 @@ train_step = Exercise(
         ("only_loss", "only the loss is returned; return the loss, and the norm of the gradients before clipping"),
     ),
     cases=small_models,
-    read=NEURAL,
+    read=TARGETS,
     call=without_graph,
     returns=("the loss at the first update", "the norm at the first update", "the loss at the second update", "the norm at the second update",
              "the weights after two updates"),
@@ -596,14 +673,14 @@ train_step = Exercise(
 
 def right_histograms(writer, step, model, gates, *, signed=False, weights=False, norms=False, squared=False, step_lost=False, no_gates=False, no_gradients=False,
                      bare=False, last_gate=False, mean_gate=False, gate_sizes=False, none_fails=False, none_zero=False, in_place=False, cleared=False,
-                     scalars=False, mean_size=False):  # fmt: skip
+                     scalars=False, mean_size=False, zero_skipped=False):  # fmt: skip
     """Histograms of gradient sizes and gate values for TensorBoard; with a switch on, a known mistake."""
     at = 0 if step_lost else step
     write = (lambda tag, v, at: writer.add_scalar(tag, v.mean(), at)) if scalars else writer.add_histogram
     for name, p in ([] if no_gradients else model.named_parameters()):
         if none_fails and p.grad is None:
             raise AttributeError(NO_GRAD)
-        if p.grad is None and not none_zero:
+        if p.grad is None and not none_zero or zero_skipped and not p.grad.any():
             continue
         grad = torch.zeros_like(p) if p.grad is None else p.grad.abs_() if in_place else p.grad
         v = p.detach().abs() if weights else grad if signed else grad.norm()[None] if norms else grad**2 if squared else grad.abs()
@@ -632,21 +709,25 @@ def logged(answer, grads, names, values, step):
 
     with torch.random.fork_rng():
         model = Little(*grads[0].shape)
-    kept = [grad.detach() if i or len(names) < 3 else None for i, grad in enumerate(grads)]
+    kept = [grad.detach() * (i < 2 or len(names) > 2) if i or len(names) < 3 else None for i, grad in enumerate(grads)]
     for p, grad in zip(model.parameters(), kept, strict=True):
         p.grad = grad if grad is None else grad.clone()
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         with SummaryWriter(folder) as writer:
-            for n, half in enumerate((values[: len(names)], values[len(names) :])):
+            gates = [{name: v.detach().clone() for name, v in zip(names, half)} for half in (values[: len(names)], values[len(names) :])]
+            for n, given in enumerate(gates):
                 try:
-                    answer(writer, step + 7 * n, model, {name: v.detach().clone() for name, v in zip(names, half)})
+                    answer(writer, step + 7 * n, model, given)
                 except (AttributeError, TypeError) as error:
                     raise meant(error, ((r"NoneType|None", AttributeError, NO_GRAD),)) from None
+                if writer.all_writers is None:
+                    raise Unfit("the writer has been closed; whoever made it closes it")
         found = events(folder)
     wanted = [f"gradients/{name}" for (name, _), g in zip(model.named_parameters(), kept) if g is not None] + [f"gates/{name}" for name in names]
     same_tags(found, wanted)
     same = all(a is b if b is None else a is not None and torch.equal(a, b) for a, b in zip((p.grad for p in model.parameters()), kept))
-    return [torch.tensor(float(same)), *(torch.tensor([row for tag in wanted for row in found[tag]][i::6]) for i in range(6))]
+    untouched = len(gates[0]) + len(gates[1]) == len(values) and all(torch.equal(a, b) for a, b in zip([*gates[0].values(), *gates[1].values()], values))
+    return [torch.tensor([same, untouched]).double(), *(torch.tensor([row for tag in wanted for row in found[tag]][i::6]) for i in range(6))]
 
 
 def events(folder):
@@ -676,7 +757,7 @@ def same_tags(found, wanted):
 
 
 def runs(g, sizes=(("rzn", 4, 3, 20), ("fg", 2, 5, 3))):
-    """Gradients, gates and a step; where there are three gates, the embedding has no gradient."""
+    """Gradients, gates and a step; where there are three gates, the embedding has no gradient, else the last gradient is all zeros."""
     cases = []
     for names, T, B, step in sizes:
         grads = [torch.randn(shape, generator=g) for shape in ((4, 3), (4, 3), (4,))]
@@ -690,29 +771,31 @@ log_histograms = Exercise(
     points=3,
     truth=right_histograms,
     slips=slips(
-        INSTRUMENTS,
+        FILES,
         ("signed", "the gradients are logged with their signs; their sizes are asked for: p.grad.abs()"),
         ("weights", "the weights are logged; asked for are the gradients' sizes, p.grad.abs()"),
         ("norms", "one number is logged for each parameter, its gradient's norm; a histogram shows all sizes: p.grad.abs()"),
         ("mean_size", "one number is logged for each parameter, its gradient's mean size; a histogram shows all sizes: p.grad.abs()"),
         ("squared", "the squares of the gradients are logged; their sizes are asked for: p.grad.abs()"),
         ("step_lost", "the step is not handed on, so that all histograms stand at step 0: add_histogram(tag, values, step)"),
-        ("no_gates", "the gates are not logged"),
+        ("no_gates", "the gates are not logged", GATES),
         ("no_gradients", "the gradients are not logged"),
         ("bare", "the tags have no gradients/ or gates/ before the name"),
-        ("last_gate", "only the last step's gates are logged; log all of (T, B, H)"),
-        ("mean_gate", "only the mean of the gates over steps and batch is logged; log all of (T, B, H)"),
-        ("gate_sizes", "the gates are logged without their signs, which a candidate has; log them as they are"),
+        ("last_gate", "only the last step's gates are logged; log all of (T, B, H)", GATES),
+        ("mean_gate", "only the mean of the gates over steps and batch is logged; log all of (T, B, H)", GATES),
+        ("gate_sizes", "the gates are logged without their signs, which a candidate has; log them as they are", GATES),
         ("none_fails", "a parameter that took no part has no gradient, p.grad is None; leave it out", None, ""),
+        ("zero_skipped", "a gradient that is all zeros is left out; leave out only what is None"),
         ("none_zero", "a parameter without a gradient is logged as zeros; leave it out"),
         ("in_place", "the gradients themselves are changed (abs_?), and the next update is made with them; p.grad.abs() leaves them as they are"),
         ("cleared", "the gradients are gone afterwards; only look at them"),
         ("scalars", "no histogram is written (add_scalar writes a number, and no histogram): writer.add_histogram(tag, values, step)"),
     ),
     cases=runs,
-    read=INSTRUMENTS,
+    read=FILES,
     call=logged,
-    returns=("gradients left as they were", "the steps", "the number of values in each histogram", "the smallest value of each histogram",
+    words=lambda name, at, wanted, got: f"the {('gradients', 'gates')[at[0]]} have been changed; log them, and leave them as they are" if "afterwards" in name else "",
+    returns=("the gradients and the gates afterwards", "the steps", "the number of values in each histogram", "the smallest value of each histogram",
              "the largest value of each histogram", "the sum of each histogram", "the sum of squares of each histogram"),
 )
 
@@ -740,7 +823,7 @@ def two_numbers(result):
 
 
 def totals(g, sizes=((40, 100), (200, 120), (7, 7))):
-    return [(float(tokens * (0.5 + 2 * torch.rand((), generator=g))), tokens, characters) for tokens, characters in sizes]
+    return [(round(float(tokens * (0.5 + 2 * torch.rand((), generator=g))), 2), tokens, characters) for tokens, characters in sizes]
 
 
 scores = Exercise(
@@ -748,21 +831,21 @@ scores = Exercise(
     points=2,
     truth=right_scores,
     slips=slips(
-        BEFORE,
+        SCORE,
         ("base_two", "2 is raised to nats; base and logarithm belong together: e to the nats, or 2 to the bits"),
         ("of_sum", "the perplexity is that of the whole text; divide by the number of tokens first"),
         ("of_characters", "the perplexity is one per character; it is asked for per token"),
         ("inverse", "this is the probability, e to minus the nats; the perplexity is its inverse"),
-        ("per_token", "these are bits per token; divide the sum by the number of characters"),
-        ("tokens_only", "the second number is nats per token; it is bits, and per character"),
+        ("per_token", "these are bits per token; divide the sum by the number of characters", FAIR),
+        ("tokens_only", "the second number is nats per token; it is bits, and per character", FAIR),
         ("nats", "the second number is in nats; a bit is ln 2 nats: divide by math.log(2)"),
         ("times", "nats are multiplied with ln 2; a bit is ln 2 nats, so divide"),
         ("base_ten", "the logarithm's base is 10; bits have base 2"),
-        ("bits_of_perplexity", "the second number is made from the perplexity; divide the sum of the nats by the characters, and by ln 2"),
+        ("bits_of_perplexity", "the second number is made from the perplexity; divide the sum of the nats by the characters, and by ln 2", FAIR),
         ("swapped", "the two come in the wrong order; the perplexity is the first"),
     ),
     cases=totals,
-    read=BEFORE,
+    read=SCORE,
     call=lambda answer, nll, tokens, characters: two_numbers(answer(nll, tokens, characters)),
     returns=("the perplexity", "the number of bits per character"),
     forbids=("rnncourse.metrics.perplexity", "rnncourse.metrics.bits_per_character"),
@@ -774,10 +857,12 @@ DRAWS = 3000
 
 
 def right_draw(logits, temperature, *, cold=False, times=False, largest=False, uniform=False, over_batch=False, one_for_all=False, no_softmax=False,
-               gaussian=False, one_row=False, top=False):  # fmt: skip
+               gaussian=False, one_row=False, top=False, reseeded=False):  # fmt: skip
     """A token for each row of logits (B, V), from their softmax at a temperature; with a switch on, a known mistake."""
     if no_softmax:
         raise RuntimeError(NEGATIVE)
+    if reseeded:
+        torch.manual_seed(0)
     p = (logits if cold else logits * temperature if times else logits / temperature).softmax(0 if over_batch else 1)
     p = torch.ones_like(p) if uniform else p
     p = p * (p >= p.topk(2, 1)[0][:, -1:]) if top else p
@@ -794,26 +879,37 @@ DRAW = ((r"contains either `inf`, `nan` or element < 0|Simplex|non-negative", Ru
 
 
 def frequencies(answer, logits, temperature):
-    """How often each token is drawn for each of the rows, which come many times, in turn."""
+    """How often each token is drawn for each of the rows, which come many times, in turn; and whether two calls in a row draw the same."""
     random.seed(0), np.random.seed(0)
+    (R, V), told = logits.shape, []
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        try:
-            result = answer(logits.detach().repeat(DRAWS, 1), temperature)
-        except (RuntimeError, ValueError) as error:
-            raise meant(error, DRAW) from None
+        for n in (DRAWS, 50, 50):
+            rows = logits.detach().repeat(n, 1)
+            try:
+                told.append(drawn_tokens(answer(rows, temperature), R * n, V))
+            except (RuntimeError, ValueError) as error:
+                raise meant(error, DRAW) from None
+    logits.detach().copy_(rows[:R])  # what is done to the rows in place, to be told
+    shares = torch.stack([F.one_hot(told[0][r::R], V).double().mean(0) for r in range(R)])  # (R, V)
+    return [shares, torch.tensor(float(torch.equal(told[1], told[2])))]
+
+
+def drawn_tokens(result, B, V):
+    """The tokens that were drawn, (B,)."""
     if result is None:
         raise Unfit("it returned nothing: is a return missing?")
     drawn = integers([int(a) for a in result] if isinstance(result, list | tuple) else result)
-    R, V = logits.shape
-    if drawn.shape not in ((R * DRAWS,), (R * DRAWS, 1)):
-        raise Unfit(f"with logits (B, V) it returned {kind(result)}, expected one token for each row, (B,)".replace(str(R * DRAWS), "B"))
+    if drawn.shape not in ((B,), (B, 1)):
+        raise Unfit(f"with logits (B, V) it returned {kind(result)}, expected one token for each row, (B,)".replace(str(B), "B"))
     if drawn.min() < 0 or drawn.max() >= V:
         raise Unfit("a token is drawn that there is not; tokens are numbers from 0 to V - 1")
-    return torch.stack([F.one_hot(drawn.flatten()[r::R], V).double().mean(0) for r in range(R)])  # (R, V)
+    return drawn.flatten()
 
 
 def drawing_words(name, at, wanted, got):
+    if name == "two calls":
+        return "two calls in a row with the same logits draw the same tokens"
     return f"in row {at[0]}, token {at[1]} is drawn in {got:.0%} of all cases; about {wanted:.0%} are right"
 
 
@@ -833,7 +929,7 @@ draw = Exercise(
     points=2,
     truth=right_draw,
     slips=slips(
-        NEURAL,
+        SAMPLES,
         ("cold", "the temperature has no effect: it is not used, or it divides probabilities, which are normalised again; divide the logits by it, before softmax"),
         ("times", "the logits are multiplied with the temperature (or probabilities raised to it); divide the logits by it: below 1 the likely becomes likelier"),
         ("largest", "the likeliest token is taken; draw one: torch.multinomial"),
@@ -842,12 +938,14 @@ draw = Exercise(
         ("one_for_all", "one token is drawn for all rows; each row has its own draw"),
         ("one_row", "all rows are drawn from the first row's distribution"),
         ("no_softmax", "logits, or logarithms, are used as weights, and negative ones are none: softmax(logits / temperature) comes first", None, ""),
-        ("gaussian", "Gaussian noise is added to the logits before argmax; that is no draw from their softmax (Gumbel noise would be)"),
+        ("gaussian", "noise is added to the logits before argmax, but not Gumbel noise; that is no draw from their softmax"),
+        ("reseeded", "each call begins with the same random numbers, so that a text would be written with one and the same; seed outside, once"),
         ("top", "only the two likeliest are drawn from; every token has its chance"),
     ),
     cases=logits_of,
-    read=NEURAL,
+    read=SAMPLES,
     call=frequencies,
+    returns=("the shares of the tokens", "two calls"),
     words=drawing_words,
     axes="row token",
     atol=0.05,
@@ -870,8 +968,9 @@ def code2string(ids):
     return "".join(LETTERS[int(i)] for i in ids)
 
 
-ALPHABET = {"string2code": string2code, "code2string": code2string, "id2lettre": dict(enumerate(LETTERS)), "PAD": PAD, "PAD_IX": PAD,
-            "lettre2id": {c: i for i, c in enumerate(LETTERS)}, "EOS": EOS, "EOS_IX": EOS}  # fmt: skip
+LETTER, NUMBER = dict(enumerate(LETTERS)), {c: i for i, c in enumerate(LETTERS)}
+ALPHABET = {"string2code": string2code, "code2string": code2string, "letters": LETTER, "id2lettre": LETTER, "ids": NUMBER, "lettre2id": NUMBER, "PAD": PAD,
+            "PAD_IX": PAD, "EOS": EOS, "EOS_IX": EOS}  # fmt: skip
 Toy = namedtuple("Toy", "rnn emb decoder")
 
 
@@ -916,35 +1015,49 @@ def read_on(model, ids, state=None):
     return model.decoder(out[-1, 0]), state
 
 
-def numbers_of(a):
-    """Whole numbers in a tensor, an array, a list or a text; None if there are others."""
+def sequence(a):
+    """A text, or whole numbers in a tensor, an array or a list: as a string or a list of numbers; None if it is something else."""
     if isinstance(a, str):
-        return [LETTERS.index(c) for c in a] if {*a} <= {*LETTERS} else None
+        return a
     if isinstance(a, Tensor | np.ndarray):
         a = torch.as_tensor(a)
         return None if a.is_floating_point() or math.prod(a.shape) != max(a.shape, default=1) else a.flatten().tolist()
     if not isinstance(a, list | tuple):
         return None
     if a and all(isinstance(b, str) for b in a):
-        return numbers_of("".join(a)) if all(len(b) == 1 for b in a) else None
-    flat = [numbers_of(b) if isinstance(b, Tensor | np.ndarray | list) else [b] for b in a]
+        return "".join(a) if all(len(b) == 1 for b in a) else None
+    flat = [sequence(b) if isinstance(b, Tensor | np.ndarray | list) else [b] for b in a]
     if any(b is None or len(b) != 1 or isinstance(b[0], bool) or not isinstance(b[0], int | np.integer) for b in flat):
         return None
     return [int(b[0]) for b in flat]
 
 
 def hypotheses(result):
-    """The sequences in what an answer returned, best first or best last: lists of numbers."""
-    if isinstance(result, str) or (numbers_of(result) is not None):
-        return [numbers_of(result)]
+    """The sequences in what an answer returned, best first or best last: strings or lists of numbers."""
+    if (found := sequence(result)) is not None:
+        return [found]
     if isinstance(result, Tensor | np.ndarray):
         return [row.tolist() for row in torch.as_tensor(result)] if result.ndim == 2 and not torch.as_tensor(result).is_floating_point() else []
     if isinstance(result, dict):
         result = [*result.values()]
-    if isinstance(result, list | tuple):
-        inner = [found for a in result for found in (hypotheses(a) if not isinstance(a, float | int) else [])]
-        return [found for found in inner if found is not None]
-    return []
+    return [found for a in result if not isinstance(a, float | int) for found in hypotheses(a)] if isinstance(result, list | tuple) else []
+
+
+def as_text(result, start, code2string, score=None):
+    """What `generate` or `generate_beam` returned, in any form that the checks accept, as a string that begins with the start.
+
+    Of several, best first or best last, it is the one of the two ends with the larger ``score``, a function of the string; without it, the first.
+    """
+    texts = [found if isinstance(found, str) else code2string(found) for found in hypotheses(result)]
+    texts = [text if text.startswith(start) else start + text for text in texts]
+    return max((texts[0], texts[-1]), key=score) if score and len(texts) > 1 else texts[0]
+
+
+@torch.no_grad()
+def nats(model, batch):
+    """What a batch (T, B) costs a model, in nats, summed over all that is asked for, and how many tokens that is."""
+    losses, real = F.cross_entropy(model(batch[:-1])[0].transpose(1, 2), batch[1:], reduction="none"), batch[1:] != PAD  # (T - 1, B)
+    return losses[real].sum().item(), int(real.sum())
 
 
 def tidy(ids, start, eos):
@@ -961,6 +1074,10 @@ WRITING = (
     (r"index 1 is out of bounds for dimension 0 with size 1|must be tuple|hx\[1\]", IndexError, "h alone is handed to an LSTM, whose state is the pair (h, c)"),
     (r"argument 'indices' .* must be Tensor, not|embedding\(\): argument", TypeError, "emb takes a tensor of whole numbers: string2code(start), torch.tensor([[i]])"),
     (r"index k out of range", RuntimeError, "topk is asked for more tokens than there are"),
+    (r"Expected input to be 2D or 3D|For unbatched 2-D input", RuntimeError, "a token is read without its axes: emb and rnn take (T, B), as in torch.tensor([[i]])"),
+    (r"Expected hidden(\[\d\])? size|batch.*hx should|input batch size", RuntimeError, "the state belongs to another number of sequences than what is read: "
+     "emb and rnn take (T, B), time first, as in string2code(start)[:, None] and torch.tensor([[i]])"),
+    (r"'tuple' object has no attribute", AttributeError, "an LSTM's state is the pair (h, c), and was used as if it were one tensor"),
     (r"(max|min)\(\) (arg|iterable argument) is (an )?empty", ValueError, "the best of no sequences is asked for: none has ended"),
     (r"contains either `inf`, `nan` or element < 0", RuntimeError, NEGATIVE),
 )  # fmt: skip
@@ -974,21 +1091,31 @@ def written(answer, cell, weights, eos, k, start, maxlen):
         torch.manual_seed(0)
         try:
             result = answer(*model, eos, *([] if k is None else [k]), start, maxlen)
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
             raise meant(error, WRITING) from None
+    if any(not torch.equal(p, w) for p, w in zip([*model.emb.parameters(), *model.rnn.parameters(), *model.decoder.parameters()], weights)):
+        raise Unfit("the weights of the model have been changed; what you are given stays as it is")
     first = [LETTERS.index(c) for c in start]
-    if result is None:
-        raise Unfit("it returned nothing: is a return missing?")
-    found = hypotheses(result)
-    if not found or None in found:
-        raise Unfit(f"it returned {kind(result)}, expected a text or its numbers")
+    found = known_letters(result)
     texts = [tidy(ids, first, eos) for ids in found]
     if len(texts) > 1:
         texts = sorted({tuple(texts[0]), tuple(texts[-1])}, key=lambda t: -likelihood(model, first, t, eos, maxlen))
     if len(found) == 1 and found[0][: 2 * len(first)] == 2 * first:  # right but for the start, which comes twice
         known = search(model, first, eos, k or 1, maxlen)
         texts = [found[0][len(first) :] if texts[0] == tidy(known, first, eos) else texts[0]]
-    return torch.tensor([*texts[0]], dtype=torch.long)
+    return [torch.tensor([len(texts[0])]), torch.tensor([*texts[0]], dtype=torch.long)]
+
+
+def known_letters(result):
+    """The sequences that were returned, as lists of numbers."""
+    if result is None:
+        raise Unfit("it returned nothing: is a return missing?")
+    found = hypotheses(result)
+    if not found:
+        raise Unfit(f"it returned {kind(result)}, expected a text or its numbers")
+    if any(isinstance(text, str) and {*text} - {*LETTERS} for text in found):
+        raise Unfit("it returned characters that are not in the check's alphabet: use string2code and code2string")
+    return [string2code(text).tolist() if isinstance(text, str) else text for text in found]
 
 
 def likelihood(model, first, ids, eos, maxlen):
@@ -1000,7 +1127,9 @@ def likelihood(model, first, ids, eos, maxlen):
 
 
 def written_words(name, at, wanted, got):
-    return f"token {at[0] + 1} after the start: expected '{LETTERS[int(wanted)]}', got '{LETTERS[int(got)]}'" if 0 <= got < len(LETTERS) else ""
+    if name == "the length":
+        return f"{got:g} character{'s' * (got != 1)} follow{'s' * (got == 1)} the start, expected {wanted:g}"
+    return f"character {at[0] + 1} after the start: expected '{LETTERS[int(wanted)]}', got '{LETTERS[int(got)]}'" if 0 <= got < len(LETTERS) else ""
 
 
 def drawn_toy(seed, bias, cell, V, D, H, eos, k, n, maxlen):
@@ -1035,12 +1164,14 @@ POOL = {  # by form: cell, V, D, H, eos, k (None: no beam), length of the start,
     ('GRU', 8, 4, 6, 1, None, 2, 7): ((9, -30), (17, -30), (29, -30), (32, -30), (47, -30), (57, -30), (60, -30), (65, -30), (66, -30), (76, -30)),
     ('LSTM', 7, 4, 6, 5, None, 3, 8): ((51, 1), (1278, -1)),
     ('LSTM', 9, 4, 6, 2, None, 2, 13): ((78, 0), (102, 0), (152, 2), (216, -1), (261, 0), (317, 0), (439, 1), (491, 0)),
-    ('LSTM', 7, 3, 5, 1, 2, 2, 8): ((1006, 2.5), (1039, -0.5), (1121, -0.5), (1153, -0.5), (1169, 0.5), (1281, -1.5), (1340, -1.5), (1359, 1.5)),
+    ('LSTM', 7, 3, 5, 1, 2, 2, 8): ((1121, -0.5), (1340, -1.5), (1388, -1.5), (1425, 0.5), (1431, 1.5), (1472, 0.5), (1477, -0.5)),
     ('LSTM', 6, 4, 5, 5, 3, 2, 5): ((10, -30), (16, -30), (28, -30), (33, -30), (47, -30), (51, -30), (64, -30), (68, -30), (118, -30), (123, -30)),
     ('LSTM', 6, 4, 6, 4, 3, 1, 9): ((1122, -1.5), (1367, 1.5), (1464, 2.5), (1587, 1.5), (1602, -1.5), (1687, -0.5), (1789, 0.5), (2017, 0.5)),
-    ('LSTM', 6, 4, 5, 1, 2, 2, 8): ((1066, 2.5), (1082, -0.5), (1187, -0.5), (1190, -0.5), (1197, 0.5), (1215, -0.5), (1463, 0.5), (1691, -0.5)),
+    ('LSTM', 6, 4, 5, 1, 2, 2, 8): ((1066, 2.5), (1082, -0.5), (1187, -0.5), (1463, 0.5), (1691, -0.5), (1717, 0.5), (1726, 0.5)),
     ('GRU', 6, 4, 5, 3, 3, 2, 5): ((13, -30), (25, -30), (37, -30), (39, -30), (49, -30), (55, -30), (58, -30), (89, -30), (92, -30), (102, -30)),
     ('RNN', 6, 4, 6, 3, 3, 1, 9): ((1137, -1.5), (1280, -1.5), (1370, 1.5), (1666, 1.5)),
+    ('GRU', 6, 4, 5, 2, 4, 2, 7): ((3008, -0.5), (3097, -1.5), (3124, -0.5), (3220, -1.5), (3260, -0.5), (3434, -1.5), (3567, -1.5), (3602, 0.5)),
+    ('LSTM', 6, 4, 5, 3, 4, 2, 6): ((3180, 0.5), (3325, -0.5), (3406, -1.5), (3676, -0.5), (3726, -1.5), (4180, 0.5), (4310, 0.5), (4387, -0.5)),
     ('LSTM', 9, 3, 5, 1, None, 1, 9): ((7, 1), (249, 0), (342, 2), (1046, 0), (1054, 0), (1081, 1)),
     ('LSTM', 8, 4, 6, 7, None, 2, 12): ((107, 2), (120, -1), (154, 1), (165, 1), (203, 1), (215, 1), (240, 2)),
     ('GRU', 9, 3, 5, 1, None, 2, 9): ((38, 1), (318, 2), (329, 0), (1032, 1), (1062, -1), (1076, 0), (1132, 0), (1224, -1), (1339, 0), (1419, -1)),
@@ -1054,7 +1185,7 @@ POOL = {  # by form: cell, V, D, H, eos, k (None: no beam), length of the start,
 
 def right_generate(rnn, emb, decoder, eos, start, maxlen, *, state_lost=False, only_h=False, h_alone=False, same_input=False, start_last=False, start_first=False,
                    start_again=False, first_output=False, goes_on=False, counts_start=False, one_short=False, one_long=False, no_decoder=False,
-                   drawn=False, eos_fixed=False, wrong_axis=False, reread=False, negative=False):  # fmt: skip
+                   drawn=False, eos_fixed=False, wrong_axis=False, reread=False, negative=False, start_lost=False):  # fmt: skip
     """The likeliest token again and again, as numbers after the start; with a switch on, a known mistake."""
     model, ids, out = Toy(rnn, emb, decoder), string2code(start).tolist(), []
     if h_alone and isinstance(rnn, nn.LSTM):
@@ -1074,7 +1205,7 @@ def right_generate(rnn, emb, decoder, eos, start, maxlen, *, state_lost=False, o
             return [*ids, *out[:-1]]
         if only_h and isinstance(state, tuple):
             state = (state[0], torch.zeros_like(state[1]))
-        scores, state = read_on(model, [*ids, *out] if reread and not state_lost else ids[-1:] if same_input else out[-1:], None if state_lost else state)
+        scores, state = read_on(model, [*ids, *out] if reread and not state_lost else ids[-1:] if same_input else out[-1:], None if state_lost or start_lost and len(out) == 1 else state)
     return [*ids, *out]
 
 
@@ -1091,6 +1222,8 @@ WRITES = (
     ("start_last", "only the last character of the start is read; read all of it, one after the other, before the first token is chosen"),
     ("counts_start", "maxlen counts the start too; it is the largest number of tokens that are generated"),
     ("one_short", "it stops one token too early; up to maxlen tokens are generated"),
+    ("one_long", "one token too many is generated; maxlen is the largest number"),
+    ("only_h", "of an LSTM's state only h is carried, c begins from zeros at each step; the state is the pair (h, c), hand on all of it"),
     ("eos_fixed", "the end of a sequence is a number that is written in; it is the argument eos"),
 )
 
@@ -1099,9 +1232,9 @@ generate = Exercise(
     points=4,
     truth=right_generate,
     slips=slips(
-        NEURAL,
+        GENERATE,
         *WRITES,
-        ("only_h", "of an LSTM's state only h is carried, c begins from zeros at each step; the state is the pair (h, c), hand on all of it"),
+        ("start_lost", "the state after the start is thrown away: the first token that was chosen is read from zeros; hand on the state from the start, too"),
         ("h_alone", "an LSTM's state is the pair (h, c); hand on whatever rnn returns as its state, and it works for all three", None, ""),
         ("same_input", "each step reads the start's last token again; the token that was chosen is what the next step reads"),
         ("reread", "the whole text is read again at each step, from a state that has read it already; either carry the state and read the last token, or "
@@ -1110,16 +1243,15 @@ generate = Exercise(
         ("start_again", "the last character of the start is read twice; once the start is read, its output chooses the first token"),
         ("first_output", "the first token is chosen after the first character of the start; take the output at its end, out[-1]"),
         ("goes_on", "it goes on after EOS; stop there"),
-        ("one_long", "one token too many is generated; maxlen is the largest number"),
         ("no_decoder", "the largest unit of the state is taken for a token; decoder(out) gives the scores of the tokens"),
         ("drawn", "tokens are drawn; asked for is the likeliest: argmax"),
         ("wrong_axis", "every token is 0: argmax goes over an axis of one entry; the tokens are the last axis, argmax(-1)"),
         ("negative", "logits, or logarithms, are used as weights to draw with, and negative ones are none; asked for is argmax", None, ""),
     ),
     cases=writers,
-    read=NEURAL,
+    read=GENERATE,
     call=written,
-    returns=("what follows the start",),
+    returns=("the length", "what follows the start"),
     words=written_words,
     forbids=("rnncourse.decoding.sample",),
     lends=ALPHABET,
@@ -1148,6 +1280,7 @@ def grown(model, beam, eos, k, on, sums):
         ids = [*(other.ids if "stale_texts" in on else parent.ids), token]
         source = other if "stale_states" in on else beam[0] if "shared" in on else parent
         state = source.state if left is None or "threaded" not in on else left
+        state = (state[0], torch.zeros_like(state[1])) if "only_h" in on and isinstance(state, tuple) else state
         scores, state = read_on(model, [token], None if "state_lost" in on else state)
         left = state
         kept.append(Line(ids, score, scores, state, token == (1 if "eos_fixed" in on else eos) and not {"goes_on", "goes_on_cut"} & on))
@@ -1158,7 +1291,7 @@ def search(model, first, eos, k, maxlen, on=frozenset(), aside=""):
     """The best sequence of a beam search; where some are set ``aside`` when they end, a way that is right too."""
     sums = (lambda s: s) if "raw" in on else (lambda s: s.softmax(0)) if "summed" in on else (lambda s: s.log_softmax(0))
     beam, done, told, k = [Line([], 0.0, *read_on(model, first[-1:] if "start_last" in on else first))], [], [], 1 if "greedy" in on else k
-    for _ in range(maxlen - len(first) * ("counts_start" in on) - ("one_short" in on)):
+    for _ in range(maxlen - len(first) * ("counts_start" in on) - ("one_short" in on) + ("one_long" in on and "one_short" not in on)):
         beam = grown(model, beam, eos, k - len(done) if aside == "shrink" else k, on, sums)
         ended = [line for line in beam if line.ended]
         told += [line.ids[-1] for line in beam if not any(line is other for other in done)]
@@ -1167,25 +1300,24 @@ def search(model, first, eos, k, maxlen, on=frozenset(), aside=""):
         if ended and on & {"first_eos", "first_eos_best"} or all(line.ended for line in beam) or aside and len(done) >= k and aside != "wide":
             break
     if "only_ended" in on and not done:
-        raise ValueError(WRITING[3][2])
+        raise ValueError(WRITING[6][2])
     return told if "aliased" in on else chosen(beam, done, eos, on, aside)
 
 
 def chosen(beam, done, eos, on, aside):
     """The sequence that is returned."""
     every = [*(done if aside else []), *beam]
-    if "first_eos" in on or aside == "ended":
-        every = done[:1] if done and aside != "ended" else done or every
+    if "first_eos" in on or "ended_first" in on:
+        every = done[:1] if done and "first_eos" in on else [line for line in every if line.ended] or every
     score = (lambda line: line.score / len(line.ids)) if "normalised" in on else lambda line: line.score
     best = (min if "worst" in on else max)(every, key=score, default=Line([], 0.0))
-    end = 1 if "eos_fixed" in on else eos
-    return best.ids[: best.ids.index(end)] if {"goes_on_cut", "eos_fixed"} & on and end in best.ids else best.ids
+    return best.ids[: best.ids.index(eos)] if "goes_on_cut" in on and eos in best.ids else best.ids
 
 
 def right_beam(rnn, emb, decoder, eos, k, start, maxlen, *, goes_on=False, goes_on_cut=False, state_lost=False, shared=False, threaded=False, stale_states=False,
                stale_texts=False, first_eos=False, first_eos_best=False, last_only=False, greedy=False, top_drawn=False, only_ended=False, aliased=False,
                apart=False, summed=False, raw=False, normalised=False, worst=False, ended_lost=False, k_fails=False, counts_start=False, one_short=False,
-               eos_fixed=False, start_last=False, h_alone=False, drawn=False):  # fmt: skip
+               eos_fixed=False, start_last=False, h_alone=False, drawn=False, ended_first=False, only_h=False, one_long=False):  # fmt: skip
     """The likeliest sequence that a beam of k finds, as numbers; with a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
     model, first = Toy(rnn, emb, decoder), string2code(start).tolist()
@@ -1204,7 +1336,10 @@ def right_beam(rnn, emb, decoder, eos, k, start, maxlen, *, goes_on=False, goes_
 
 
 BEAMS = (("GRU", 6, 4, 5, 4, 3, 3, 8), ("LSTM", 7, 3, 5, 1, 2, 2, 8), ("RNN", 6, 4, 6, 2, 4, 2, 9), ("LSTM", 6, 4, 5, 5, 3, 2, 5), ("GRU", 5, 3, 4, 3, 8, 1, 7),
-         ("LSTM", 6, 4, 6, 4, 3, 1, 9))  # fmt: skip
+         ("LSTM", 6, 4, 6, 4, 3, 1, 9), ("GRU", 6, 4, 5, 2, 4, 2, 7))  # fmt: skip
+
+
+OPEN = (("GRU", 6, 4, 5, 2, 4, 2, 7), ("LSTM", 6, 4, 5, 3, 4, 2, 6))  # here one that is open at maxlen is likelier than those that have ended
 
 
 def beams(g, forms=BEAMS):
@@ -1217,7 +1352,7 @@ generate_beam = Exercise(
     points=5,
     truth=right_beam,
     slips=slips(
-        NEURAL,
+        GENERATE,
         *WRITES,
         ("goes_on", "sequences go on after EOS; one that has ended is kept as it is, with its log-probability, and is never extended"),
         ("goes_on_cut", "sequences go on after EOS, and are cut there in the end, so that what comes after it lowers their log-probability; one that has ended is "
@@ -1235,6 +1370,7 @@ generate_beam = Exercise(
         ("top_drawn", "one sequence is drawn, at each step from the k likeliest tokens: that is top-k sampling; a beam keeps k sequences, and draws nothing"),
         ("drawn", "one sequence is drawn; a beam keeps k sequences, and draws nothing"),
         ("only_ended", "where no sequence has ended by maxlen, it fails; then the likeliest of the open ones is returned"),
+        ("ended_first", "one that has ended is preferred to a likelier one that is still open at maxlen; the likeliest is returned, ended or not"),
         ("aliased", "the k sequences are one list under k names ([seq] * k does that), so that each token is appended to all; make a list for each"),
         ("apart", "each sequence goes on with its own best token, and none is ever replaced; at each step the k best of all continuations, of all sequences, are kept"),
         ("summed", "probabilities are added; they are multiplied, or their logarithms added"),
@@ -1246,9 +1382,9 @@ generate_beam = Exercise(
         ("h_alone", "an LSTM's state is the pair (h, c); hand on whatever rnn returns as its state, and it works for all three", None, ""),
     ),
     cases=beams,
-    read=NEURAL,
+    read=GENERATE,
     call=written,
-    returns=("what follows the start",),
+    returns=("the length", "what follows the start"),
     words=written_words,
     lends=ALPHABET,
 )

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 PAD, EOS = 0, 1
-string2code = code2string = masked_cross_entropy = None  # a check lends them
+string2code = code2string = masked_cross_entropy = ids = letters = None  # a check lends them
 
 
 # ---- Exercise 1
@@ -122,13 +122,18 @@ def masked_nll(output, target, pad_index):
 
 
 def masked_weights(output, target, pad_index):
-    weight = torch.ones(output.shape[2], dtype=output.dtype)
+    weight = torch.ones(output.shape[2])
     weight[pad_index] = 0
     return F.cross_entropy(output.flatten(0, 1), target.flatten(), weight=weight)
 
 
+def masked_product(output, target, pad_index):
+    mask = (target != pad_index).float().flatten()
+    return F.cross_entropy(output.flatten(0, 1), target.flatten(), reduction="none") @ mask / mask.sum()
+
+
 def masked_one_hot(output, target, pad_index):
-    hot = F.one_hot(target, output.size(-1)).to(output.dtype)
+    hot = F.one_hot(target, output.size(-1)).float()
     each = -(hot * output.log_softmax(-1)).sum(-1)
     real = (target != pad_index).to(output.dtype)
     return torch.sum(each * real, dim=(0, 1)) / real.sum().clamp(min=1)
@@ -150,7 +155,15 @@ def masked_over_classes(output, target, pad_index):
 
 # ---- Exercise 4
 def embed_one_hot(ids, W):
-    return F.one_hot(ids.long(), len(W)).to(W.dtype) @ W
+    return F.one_hot(ids, len(W)).float() @ W
+
+
+def embed_gather(ids, W):
+    return W.gather(0, ids.flatten()[:, None].expand(-1, W.shape[1])).view(*ids.shape, -1)
+
+
+def embed_along(ids, W):
+    return W.take_along_dim(ids.reshape(-1, 1), 0).reshape(*ids.shape, -1)
 
 
 def embed_functional(ids, W):
@@ -204,6 +217,10 @@ def step_functional(model, optimizer, batch, max_norm):
         p.grad = g * min(1.0, max_norm / float(total))
     optimizer.step()
     return loss.item(), total.item()
+
+
+def step_tensor(model, optimizer, batch, max_norm):
+    return torch.stack(step_all_read(model, optimizer, batch, max_norm))
 
 
 # ---- Exercise 6
@@ -283,6 +300,19 @@ def write_ids_with_eos(rnn, emb, decoder, eos, start, maxlen):
             break
         out, h = rnn(emb(torch.tensor([[code[-1]]])), h)
     return code
+
+
+def write_tables(rnn, emb, decoder, eos, start, maxlen):
+    """With the notebook's own tables in place of its functions."""
+    out, h = rnn(emb(torch.tensor([[ids[c]] for c in start])))
+    text = start
+    for _ in range(maxlen):
+        i = decoder(out[-1, 0]).argmax().item()
+        if i == eos:
+            break
+        text += letters[i]
+        out, h = rnn(emb(torch.tensor([[i]])), h)
+    return text
 
 
 def write_unbatched(rnn, emb, decoder, eos, start, maxlen):
@@ -414,13 +444,13 @@ def beam_probabilities(rnn, emb, decoder, eos, k, start, maxlen):
 RIGHT = {
     "sentence_ids": [ids_by_hand, ids_by_findall, ids_by_sub, ids_int32],
     "pad_collate_fn": [collate_pad_sequence, collate_zeros, collate_stack, collate_lists, collate_numpy, collate_int32, collate_full],
-    "masked_cross_entropy": [masked_reduction, masked_class, masked_transpose, masked_gather, masked_nll, masked_weights, masked_one_hot, masked_logsumexp,
+    "masked_cross_entropy": [masked_reduction, masked_class, masked_transpose, masked_gather, masked_nll, masked_weights, masked_product, masked_one_hot, masked_logsumexp,
                              masked_over_classes],
-    "embed": [embed_one_hot, embed_functional, embed_select, embed_loop, embed_eye],
-    "train_step": [step_all_read, step_own_loss, step_functional],
+    "embed": [embed_one_hot, embed_gather, embed_along, embed_functional, embed_select, embed_loop, embed_eye],
+    "train_step": [step_all_read, step_own_loss, step_functional, step_tensor],
     "log_histograms": [log_numpy, log_flat],
     "scores": [scores_by_bits, scores_tensors],
     "draw": [draw_categorical, draw_gumbel, draw_column, draw_cumulative, draw_numpy],
-    "generate": [write_char_by_char, write_ids_with_eos, write_unbatched, write_reread, write_no_grad],
+    "generate": [write_char_by_char, write_ids_with_eos, write_tables, write_unbatched, write_reread, write_no_grad],
     "generate_beam": [beam_batched, beam_reread, beam_strings, beam_probabilities],
 }  # fmt: skip
