@@ -51,5 +51,5 @@ def run(seed: int, corpus: str, model: str, n: int = 0, updates: int = UPDATES) 
 
 if __name__ == "__main__":
     counted = [{"corpus": name, "model": smoothing, "n": n} for name in CORPORA for smoothing in SMOOTHING for n in ORDERS]
-    others = [{"corpus": "speeches of TP 6", "model": model} for model in ("overlap", "LSTM")]
+    others = [{"corpus": "speeches of TP 6", "model": "overlap"}, *({"corpus": name, "model": "LSTM"} for name in list(CORPORA)[1:])]
     results.record(__file__, cases=counted + others, seeds=(0, 1, 2), updates=UPDATES)
