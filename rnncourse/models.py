@@ -119,15 +119,28 @@ def learn(model: nn.Module, losses: Iterable[Tensor], updates: int, lr: float, m
 
 
 @torch.no_grad()
-def held_out_nll(model: nn.Module, ids: Tensor, B: int = 8, T: int = 256) -> float:
+def held_out_nll(model: nn.Module, ids: Tensor, B: int = 8, T: int = 256, before: Tensor | None = None) -> float:
     """Nats per token on a text that the model did not learn from, cut into B parts that are read from their beginning to their end.
 
     Its first token, and what the B parts leave over at the end, fewer than B tokens, have no score.
+
+    Parameters
+    ----------
+    model : nn.Module
+        From ids (T, B) and a state to logits (T, B, V) and a state.
+    ids : int64 Tensor, shape (N,)
+    B, T : int
+        Parts, and tokens of each that are read at once.
+    before : int64 Tensor, shape (M,), optional
+        What is read in front of each part, without a score. A model that learned with carried state has hardly met the zero state, from
+        which the parts start otherwise, and can be lost there for thousands of tokens: give it the end of the training text.
     """
     training, total, state = model.training, 0.0, None
     model.eval()
     n = (len(ids) - 1) // B
     expect(n > 0, "ids", f"at least {B + 1} tokens", len(ids))
+    if before is not None:
+        state = model(before[:, None].expand(-1, B))[1]  # (M,) -> (M, B)
     inputs = ids[: n * B].view(B, n).T  # (n, B)
     targets = ids[1 : n * B + 1].view(B, n).T  # (n, B)
     for t in range(0, n, T):

@@ -120,6 +120,14 @@ def table(tokens, state):
     return probabilities.log(), (0 if state is None else state) + 1
 
 
+@CELLS
+def test_a_held_out_text_can_be_read_on_from_another(cell):
+    m = model(cell)
+    whole = -m(IDS[:300, None])[0].log_softmax(-1)[:, 0]  # (300, V)
+    wanted = whole[100:299].gather(1, IDS[101:300, None]).mean()
+    assert held_out_nll(m, IDS[100:300], B=1, T=7, before=IDS[:100]) == pytest.approx(wanted.item(), rel=1e-5)
+
+
 def test_learning_is_adam_clipped_with_one_cycle_of_its_rate():
     plain, short = model(), model()
     adam = torch.optim.Adam(plain.parameters(), betas=(0.9, 0.98))
