@@ -31,6 +31,11 @@ def answer(text, ids):
     return [torch.tensor([ids[c] for c in s.strip() if c in ids]) for s in re.split(r"[.?!]+(?:\s+|$)", text) if s.strip()]
 
 
+@wrong("sentence_ids", "eaten")
+def answer(text, ids):
+    return [torch.tensor([ids[c] for c in s.strip() if c in ids]) for s in re.split(r"[.?!]\s|\n", text) if s.strip()]
+
+
 @wrong("sentence_ids", "not_lines")
 def answer(text, ids):
     return [torch.tensor([ids[c] for c in s.strip() if c in ids]) for s in re.split(r"(?<=[.?!])\s+", text) if s.strip()]

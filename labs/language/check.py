@@ -45,11 +45,11 @@ FLOATS = "the numbers are of a floating-point type, and nn.Embedding takes whole
 
 
 def right_ids(text, ids, *, only_dots=False, no_exclamation=False, everywhere=False, quotes=False, pauses=False, not_lines=False, only_lines=False,
-              mark_lost=False, spaces=False, unstripped=False, one_space=False, empty=False, blank=False, short_lost=False, once=False, rest_lost=False,
+              mark_lost=False, eaten=False, spaces=False, unstripped=False, one_space=False, empty=False, blank=False, short_lost=False, once=False, rest_lost=False,
               eos=False, unknown_one=False, unknown_zero=False, unknown_fails=False, lower=False, words=False, whole=False, each_mark=False, padded=False):  # fmt: skip
     """The sentences of a text as tensors of numbers; with a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
-    pieces = pieces_of(text, on)
+    pieces = [piece.strip() for piece in re.split(r"[.?!]\s|\n", text)] if eaten else pieces_of(text, on)
     if rest_lost:
         pieces = [piece for piece in pieces if re.search(r"[.?!]$", piece)]
     pieces = [piece.rstrip(".?!") if mark_lost else piece.lower() if lower else piece for piece in pieces if empty or blank or piece.strip()]
@@ -143,6 +143,7 @@ sentence_ids = Exercise(
         ("not_lines", "a line's end does not end a sentence; it does, also without a mark"),
         ("only_lines", "only a line's end ends a sentence; . ? ! do too, where white space follows"),
         ("mark_lost", "the marks are lost (re.split takes away what it splits at); they belong to the sentence: look behind, (?<=[.?!])"),
+        ("eaten", "a sentence loses its last mark (re.split takes away what it splits at); the mark belongs to it: look behind, (?<=[.?!])"),
         ("spaces", "white space around a sentence is kept; strip it"),
         ("unstripped", "white space at a line's beginning or end is kept; strip it"),
         ("one_space", "white space is taken away one character at a time, and what is more is kept; strip each sentence"),
