@@ -113,13 +113,6 @@ def test_a_part_that_was_not_saved_is_named_and_nothing_changes(tmp_path):
     assert not fresh.decoder.weight.any()
 
 
-def table(tokens, state):
-    """Token 3 is followed by 4 or 5, these by the end, token 1, or by 3."""
-    rows = {3: {4: 0.75, 5: 0.25}, 4: {1: 0.4, 3: 0.6}, 5: {1: 1.0}}
-    probabilities = torch.tensor([[rows.get(t, {1: 1.0}).get(v, 0.0) for v in range(6)] for t in tokens.tolist()])
-    return probabilities.log(), (0 if state is None else state) + 1
-
-
 @CELLS
 def test_a_held_out_text_can_be_read_on_from_another(cell):
     m = model(cell)
@@ -131,8 +124,8 @@ def test_a_held_out_text_can_be_read_on_from_another(cell):
 def test_learning_is_adam_clipped_with_one_cycle_of_its_rate():
     plain, short = model(), model()
     adam = torch.optim.Adam(plain.parameters(), betas=(0.9, 0.98))
-    lr = [0.1 * (x + (1 - x) * (1 - math.cos(math.pi * i / 3)) / 2) for i, x in zip(range(4), [1 / 25] * 3)] + [0.1]  # up in 3 steps
-    lr += [0.1 * (1e-4 / 25 + (1 - 1e-4 / 25) * (1 + math.cos(math.pi * i / 36)) / 2) for i in range(1, 37)]  # down in 36
+    between = lambda a, b, share: a + (b - a) * (1 - math.cos(math.pi * share)) / 2  # noqa: E731
+    lr = [between(0.1 / 25, 0.1, i / 3) for i in range(3)] + [between(0.1, 1e-5 / 25, i / 36) for i in range(37)]
     for rate, loss in zip(lr, Reading(plain, IDS, B=2, T=5)):
         adam.param_groups[0]["lr"] = rate
         adam.zero_grad()
@@ -150,6 +143,13 @@ def test_learning_reads_no_loss_more_than_it_uses():
     reading = Reading(m, IDS, B=2, T=5)
     list(learn(m, reading, 3, 0.1))
     assert reading.update == 3
+
+
+def table(tokens, state):
+    """Token 3 is followed by 4 or 5, these by the end, token 1, or by 3."""
+    rows = {3: {4: 0.75, 5: 0.25}, 4: {1: 0.4, 3: 0.6}, 5: {1: 1.0}}
+    probabilities = torch.tensor([[rows.get(t, {1: 1.0}).get(v, 0.0) for v in range(6)] for t in tokens.tolist()])
+    return probabilities.log(), (0 if state is None else state) + 1
 
 
 def test_sampling_follows_the_models_probabilities():

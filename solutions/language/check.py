@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rnncourse.checks import Exercise, slips
+from rnncourse.metrics import token_nll
 from rnncourse.models import LanguageModel
 from rnncourse.traces import Forbidden, Unfit, kind
 
@@ -49,7 +50,7 @@ def right_ids(text, ids, *, only_dots=False, no_exclamation=False, everywhere=Fa
               eos=False, unknown_one=False, unknown_zero=False, unknown_fails=False, lower=False, words=False, whole=False, each_mark=False, padded=False):  # fmt: skip
     """The sentences of a text as tensors of numbers; with a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
-    pieces = [piece.strip() for piece in re.split(r"[.?!]\s|\n", text)] if eaten else pieces_of(text, on)
+    pieces = pieces_of(text, on)
     if rest_lost:
         pieces = [piece for piece in pieces if re.search(r"[.?!]$", piece)]
     pieces = [piece.rstrip(".?!") if mark_lost else piece.lower() if lower else piece for piece in pieces if empty or blank or piece.strip()]
@@ -68,6 +69,8 @@ def right_ids(text, ids, *, only_dots=False, no_exclamation=False, everywhere=Fa
 
 def pieces_of(text, on):
     """A text cut into sentences, with those that are empty; some mistakes are made here."""
+    if "eaten" in on:
+        return [piece.strip() for piece in re.split(r"[.?!]\s|\n", text)]
     marks = "." if "only_dots" in on else ".?" if "no_exclamation" in on else ".?!;:" if "pauses" in on else ".?!"
     lines = [text] if "not_lines" in on else text.split("\n")
     gap = {"everywhere": "", "spaces": r"(?=\s)", "one_space": r"\s"}
@@ -1057,8 +1060,9 @@ def as_text(result, start, code2string, score=None):
 @torch.no_grad()
 def nats(model, batch):
     """What a batch (T, B) costs a model, in nats, summed over all that is asked for, and how many tokens that is."""
-    losses, real = F.cross_entropy(model(batch[:-1])[0].transpose(1, 2), batch[1:], reduction="none"), batch[1:] != PAD  # (T - 1, B)
-    return losses[real].sum().item(), int(real.sum())
+    real = batch[1:] != PAD  # (T - 1, B)
+    n = int(real.sum())
+    return n * token_nll(model(batch[:-1])[0], batch[1:], real).item(), n
 
 
 def tidy(ids, start, eos):
@@ -1071,15 +1075,18 @@ def tidy(ids, start, eos):
     return ids[:n] if ids[n : n + 1] == [eos] else ids
 
 
+H_ALONE = "h alone is handed to an LSTM, whose state is the pair (h, c)"
+TOO_FEW = "topk is asked for more tokens than there are"
+NONE_ENDED = "the best of no sequences is asked for: none has ended"
 WRITING = (
-    (r"index 1 is out of bounds for dimension 0 with size 1|must be tuple|hx\[1\]", IndexError, "h alone is handed to an LSTM, whose state is the pair (h, c)"),
+    (r"index 1 is out of bounds for dimension 0 with size 1|must be tuple|hx\[1\]", IndexError, H_ALONE),
     (r"argument 'indices' .* must be Tensor, not|embedding\(\): argument", TypeError, "emb takes a tensor of whole numbers: string2code(start), torch.tensor([[i]])"),
-    (r"index k out of range", RuntimeError, "topk is asked for more tokens than there are"),
+    (r"index k out of range", RuntimeError, TOO_FEW),
     (r"Expected input to be 2D or 3D|For unbatched 2-D input", RuntimeError, "a token is read without its axes: emb and rnn take (T, B), as in torch.tensor([[i]])"),
     (r"Expected hidden(\[\d\])? size|batch.*hx should|input batch size", RuntimeError, "the state belongs to another number of sequences than what is read: "
      "emb and rnn take (T, B), time first, as in string2code(start)[:, None] and torch.tensor([[i]])"),
     (r"'tuple' object has no attribute", AttributeError, "an LSTM's state is the pair (h, c), and was used as if it were one tensor"),
-    (r"(max|min)\(\) (arg|iterable argument) is (an )?empty", ValueError, "the best of no sequences is asked for: none has ended"),
+    (r"(max|min)\(\) (arg|iterable argument) is (an )?empty", ValueError, NONE_ENDED),
     (r"contains either `inf`, `nan` or element < 0", RuntimeError, NEGATIVE),
 )  # fmt: skip
 
@@ -1190,7 +1197,7 @@ def right_generate(rnn, emb, decoder, eos, start, maxlen, *, state_lost=False, o
     """The likeliest token again and again, as numbers after the start; with a switch on, a known mistake."""
     model, ids, out = Toy(rnn, emb, decoder), string2code(start).tolist(), []
     if h_alone and isinstance(rnn, nn.LSTM):
-        raise IndexError(WRITING[0][2])
+        raise IndexError(H_ALONE)
     if negative:
         raise RuntimeError(NEGATIVE)
     first = ids[-1:] if start_last else ids[:1] if start_first else ids
@@ -1301,7 +1308,7 @@ def search(model, first, eos, k, maxlen, on=frozenset(), aside=""):
         if ended and on & {"first_eos", "first_eos_best"} or all(line.ended for line in beam) or aside and len(done) >= k and aside != "wide":
             break
     if "only_ended" in on and not done:
-        raise ValueError(WRITING[6][2])
+        raise ValueError(NONE_ENDED)
     return told if "aliased" in on else chosen(beam, done, eos, on, aside)
 
 
@@ -1323,9 +1330,9 @@ def right_beam(rnn, emb, decoder, eos, k, start, maxlen, *, goes_on=False, goes_
     on = {name for name, value in locals().items() if value is True}
     model, first = Toy(rnn, emb, decoder), string2code(start).tolist()
     if k_fails and k > decoder.out_features:
-        raise RuntimeError(WRITING[2][2])
+        raise RuntimeError(TOO_FEW)
     if h_alone and isinstance(rnn, nn.LSTM):
-        raise IndexError(WRITING[0][2])
+        raise IndexError(H_ALONE)
     if not (top_drawn or drawn):
         return [*first, *search(model, first, eos, k, maxlen, on)]
     (scores, state), out = read_on(model, first), []
@@ -1338,9 +1345,6 @@ def right_beam(rnn, emb, decoder, eos, k, start, maxlen, *, goes_on=False, goes_
 
 BEAMS = (("GRU", 6, 4, 5, 4, 3, 3, 8), ("LSTM", 7, 3, 5, 1, 2, 2, 8), ("RNN", 6, 4, 6, 2, 4, 2, 9), ("LSTM", 6, 4, 5, 5, 3, 2, 5), ("GRU", 5, 3, 4, 3, 8, 1, 7),
          ("LSTM", 6, 4, 6, 4, 3, 1, 9), ("GRU", 6, 4, 5, 2, 4, 2, 7))  # fmt: skip
-
-
-OPEN = (("GRU", 6, 4, 5, 2, 4, 2, 7), ("LSTM", 6, 4, 5, 3, 4, 2, 6))  # here one that is open at maxlen is likelier than those that have ended
 
 
 def beams(g, forms=BEAMS):
