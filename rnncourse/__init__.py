@@ -5,11 +5,11 @@ It is layered; arrows point from user to used, and only downwards (a test keeps 
     hand_in (the file to upload)
     checks (names the mistake)   demos (sliders)
     plots    results (stored experiments)    corpora (texts, splits)    traces (what an answer does)
-    logs (progress, TensorBoard files)    models (language model)    decoding (sampling)
+    logs (progress, TensorBoard files)    models (language model)    translation (encoder, decoder)    decoding (drawing, searching)
     training (one loop; truncated BPTT)    checkpoints (save, go on)
     gradients (norms, products of Jacobians, BPTT by hand, clipping)
     unfold (any cell over (T, B, D); stacks; both directions)    tasks (echo, cue, latch, adding, order, copy)
-    stump (a grammar of speeches)    text (vocabularies, batches)    metrics (perplexity, bits per character)
+    stump (a grammar of speeches)    bilingual (English to French)    text (vocabularies, batches)    metrics (perplexity, BLEU, ROUGE, matching)
     cells (RNN, LSTM, GRU)    grammar (sample, parse, exact entropy)    ngrams (Kneser-Ney)
 
 Enter at `rnncourse.cells`; ``python -m rnncourse`` says whether this machine is ready.
