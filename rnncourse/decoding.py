@@ -53,8 +53,8 @@ def sample(step: Callable, tokens: Tensor, eos: int, maximum: int, generator: to
             tokens = torch.multinomial(probabilities, 1, generator=generator)[:, 0]  # (B,)
         drawn.append(tokens)
         ended |= tokens == eos
-    rows = torch.stack(drawn, dim=1).tolist() if drawn else [[] for _ in tokens]  # (B, N)
-    return [row[: row.index(eos)] if eos in row else row for row in rows]
+    written = torch.stack(drawn, dim=1).tolist() if drawn else [[] for _ in tokens]  # (B, N)
+    return [row[: row.index(eos)] if eos in row else row for row in written]
 
 
 def greedy(step: Callable, tokens: Tensor, eos: int, maximum: int, state: object = None) -> list[list[int]]:
@@ -106,7 +106,7 @@ class Hypothesis(NamedTuple):
 
 def rows(state: object, index: Tensor, axis: int = 0) -> object:
     """Some sequences of a state, in a new order: (B, ...) -> (N, ...) for every tensor of a tree of tuples, lists and dicts."""
-    if state is None:
+    if state is None:  # a part that a model does not use
         return None
     if isinstance(state, Tensor):
         return state.index_select(axis, index)
@@ -151,7 +151,8 @@ def exhaustive(step: Callable, tokens: Tensor, eos: int, maximum: int, state: ob
         for b, path, value in zip(item[complete].tolist(), paths[complete].tolist(), log_prob[complete].tolist()):
             found[b].append(Hypothesis(path, value, value / t**alpha))
         go_on = possible & ~complete
-        item, paths, tokens, log_prob, state = item[go_on], paths[go_on], tokens[go_on], log_prob[go_on], select(state, parent[go_on])  # (N, ...)
+        item, paths, tokens, log_prob = item[go_on], paths[go_on], tokens[go_on], log_prob[go_on]  # (N, ...) each
+        state = state if state is None else select(state, parent[go_on])
     return [sorted(several, key=lambda h: -h.score)[:n] for several in found]
 
 
@@ -198,7 +199,8 @@ def beam(step: Callable, tokens: Tensor, eos: int, k: int, maximum: int, state: 
     expect(1 <= n <= k, "n", f"from 1 to k = {k}", n)
     expect(maximum >= 1 and alpha >= 0, "maximum and alpha", "1 or more, and 0 or more", (maximum, alpha))
     B, first = len(tokens), torch.arange(len(tokens), device=tokens.device)[:, None]  # (B, 1)
-    state, tokens = select(state, first.expand(B, k).flatten()), tokens.repeat_interleave(k)  # (B * k,)
+    state = state if state is None else select(state, first.expand(B, k).flatten())
+    tokens = tokens.repeat_interleave(k)  # (B * k,)
     log_prob = torch.tensor([0.0] + [-math.inf] * (k - 1), device=tokens.device).repeat(B, 1)  # (B, k): one beginning, the empty one
     length, ended = torch.zeros_like(log_prob), torch.zeros_like(log_prob, dtype=torch.bool)  # (B, k) each
     itself = log_prob[0]  # (k,): what has ended has one continuation, for nothing
@@ -217,7 +219,8 @@ def beam(step: Callable, tokens: Tensor, eos: int, k: int, maximum: int, state: 
         hope = log_prob.masked_fill(ended, -math.inf).amax(dim=1) / maximum**alpha  # (B,): no open one can score more
         if ((hope == -math.inf) | ended[:, :n].all(dim=1) & (hope < score[:, n - 1])).all():
             break
-        state, tokens = select(state, (first * k + parent).flatten()), tokens.flatten()  # (B * k,)
+        state = state if state is None else select(state, (first * k + parent).flatten())
+        tokens = tokens.flatten()  # (B * k,)
     return [[Hypothesis(path[: int(m)], *values) for path, m, *values in zip(*item) if values[0] > -math.inf][:n]
             for item in zip(paths.tolist(), length.tolist(), log_prob.tolist(), score.tolist())]  # fmt: skip
 
