@@ -3,8 +3,8 @@
 It is layered; arrows point from user to used, and only downwards (a test keeps them true)::
 
     hand_in (the file to upload)
-    checks (names the mistake)   demos (sliders)
-    plots    results (stored experiments)    corpora (texts, splits)    traces (what an answer does)
+    checks (names the mistake)   demos (sliders)    writing (what the checks of written text know)
+    plots    results (stored experiments)    corpora (texts, splits)    traces (what an answer does)    toys (models that write)
     logs (progress, TensorBoard files)    models (language model)    translation (encoder, decoder)    decoding (drawing, searching)
     training (one loop; truncated BPTT)    checkpoints (save, go on)
     gradients (norms, products of Jacobians, BPTT by hand, clipping)

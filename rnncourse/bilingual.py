@@ -19,7 +19,8 @@ RULES = """
 CLAUSE: CLAUSEM1 / CLAUSEM1 | CLAUSEF1 / CLAUSEF1 | CLAUSEM2 / CLAUSEM2 | CLAUSEF2 / CLAUSEF2
 LINK: and / et | but / mais | because / car | when / quand
 
-CLAUSE@: 4* THING@ SEES# OBJECT / THING@ SEES# OBJECT | 2* THING@ SEES# HIM / THING@ HIM SEES# | 2* THING@ OFTEN SEES# OBJECT / THING@ SEES# OFTEN OBJECT
+CLAUSE@: 4* THING@ SEES# OBJECT / THING@ SEES# OBJECT | 2* THING@ SEES# HIM / THING@ HIM SEES#
+ | 2* THING@ OFTEN SEES# OBJECT / THING@ SEES# OFTEN OBJECT
  | 2* THING@ does,do not SEE# DENIED / THING@ ne SEE# pas DENIED | 1* THING@ does,do not SEE# HIM / THING@ ne HIM SEE# pas
  | 2* THING@ WITH OBJECT is,are TIGREEN@ / THING@ WITH OBJECT est,sont TIGREEN@ | 1* THING@ is,are TIGREEN@ / THING@ est,sont TIGREEN@
 OBJECT: THINGM1 / THINGM1 | THINGF1 / THINGF1 | THINGM2 / THINGM2 | THINGF2 / THINGF2
@@ -28,8 +29,10 @@ THING@: THE@ NOUN@ / THE@ NOUN@
 NOTHING@: ANY@ NOUN@ / ANY@ NOUN@
 NOUN@: 3* DOG@ / DOG@ | 2* SMALL@ DOG@ / SMALL@ DOG@ | 2* GREEN@ DOG@ / DOG@ GREEN@ | 1* SMALL@ GREEN@ DOG@ / SMALL@ DOG@ GREEN@
 
-THE@: the / le,la,les,les | a,a,two,two / un,une,deux,deux | my / mon,ma,mes,mes | our / notre,notre,nos,nos | this,this,these,these / ce,cette,ces,ces
-ANY@: the / le,la,les,les | a,a,two,two / de,de,deux,deux | my / mon,ma,mes,mes | our / notre,notre,nos,nos | this,this,these,these / ce,cette,ces,ces
+THE@: the / le,la,les,les | a,a,two,two / un,une,deux,deux | my / mon,ma,mes,mes
+ | our / notre,notre,nos,nos | this,this,these,these / ce,cette,ces,ces
+ANY@: the / le,la,les,les | a,a,two,two / de,de,deux,deux | my / mon,ma,mes,mes
+ | our / notre,notre,nos,nos | this,this,these,these / ce,cette,ces,ces
 SMALL@: small / petit,petite,petits,petites | big / grand,grande,grands,grandes | old / vieux,vieille,vieux,vieilles
  | young / jeune,jeune,jeunes,jeunes | beautiful / beau,belle,beaux,belles
 GREEN@: green / vert,verte,verts,vertes | blue / bleu,bleue,bleus,bleues | gentle / doux,douce,doux,douces
@@ -39,13 +42,15 @@ TIGREEN@: tired / fatigué,fatiguée,fatigués,fatiguées | happy / content,cont
 DOGM#: dog,dogs / chien,chiens | cat,cats / chat,chats | baker,bakers / boulanger,boulangers | doctor,doctors / docteur,docteurs
  | king,kings / roi,rois | boy,boys / garçon,garçons | horse,horses / cheval,chevaux | painter,painters / peintre,peintres
 DOGF#: girl,girls / fille,filles | woman,women / femme,femmes | queen,queens / reine,reines | goat,goats / chèvre,chèvres
- | sister,sisters / sœur,sœurs | cow,cows / vache,vaches | mouse,mice / souris,souris | bat,bats / chauve-souris,chauves-souris | nurse,nurses / soignante,soignantes
+ | sister,sisters / sœur,sœurs | cow,cows / vache,vaches | mouse,mice / souris,souris
+ | bat,bats / chauve-souris,chauves-souris | nurse,nurses / soignante,soignantes
 
 SEES#: sees,see / voit,voient | looks,look for / cherche,cherchent | looks,look after / garde,gardent | knows,know / connaît,connaissent
  | carries,carry / porte,portent | paints,paint / peint,peignent | greets,greet / salue,saluent | finds,find / trouve,trouvent
  | thanks,thank / remercie,remercient | draws,draw / dessine,dessinent
 SEE#: see / voit,voient | look for / cherche,cherchent | look after / garde,gardent | know / connaît,connaissent
- | carry / porte,portent | paint / peint,peignent | greet / salue,saluent | find / trouve,trouvent | thank / remercie,remercient | draw / dessine,dessinent
+ | carry / porte,portent | paint / peint,peignent | greet / salue,saluent
+ | find / trouve,trouvent | thank / remercie,remercient | draw / dessine,dessinent
 WITH: with / avec | behind / derrière | in front of / devant
 OFTEN: often / souvent | always / toujours | sometimes / de temps en temps
 HIM: him / le | her / la | them / les
@@ -146,7 +151,7 @@ def pairs(n: int, seed: int, clauses: tuple[int, int] = (1, 4)) -> list[tuple[st
     Examples
     --------
     >>> pairs(1, seed=0, clauses=(1, 1))
-    [('two old mice do not seek her.', 'deux vieilles souris ne la cherchent pas.')]
+    [('two old bats do not know her.', 'deux vieilles chauves-souris ne la connaissent pas.')]
     """
     rng, found = random.Random(seed), []
     for _ in range(n):

@@ -27,14 +27,17 @@ class Translator(nn.Module):
     context : {"start", "every", "attention"}
         How the decoder knows the source. "start": its first state is the encoder's summary, and that is all (Sutskever et al. 2014).
         "every": the summary is also an input of every step (Cho et al. 2014). "attention": at every step it weighs the encoder's outputs
-        anew, by the score ``h_t W_a enc_s`` of its own output h_t and each of theirs ("general" of Luong et al. 2015); a tanh layer over
-        their weighted mean and h_t then feeds the readout.
+        anew, by the score ``h_t enc_s / sqrt(H)`` of its own output h_t and each of theirs ("dot" of Luong et al. 2015, divided as by
+        Vaswani et al. 2017); a tanh layer over their weighted mean and h_t then feeds the readout. A learned matrix between h_t and
+        enc_s ("general") learned several times as slowly on the sentences of `bilingual`.
     summary : {"last", "mean"}
         "last": the encoder's last h and c. "mean": a learned linear map of the mean of its outputs.
+    forget_bias : float
+        What the forget gates start from, as in `models.LanguageModel`. From torch's numbers around 0 a fixed vector learns far more slowly.
     """
 
     def __init__(self, source_size: int, target_size: int, embedding_size: int, hidden_size: int, context: str = "attention",
-                 summary: str = "last"):  # fmt: skip
+                 summary: str = "last", forget_bias: float = 1.0):  # fmt: skip
         super().__init__()
         expect(context in CONTEXTS, "context", f"one of {CONTEXTS}", repr(context))
         expect(summary in SUMMARIES, "summary", f"one of {SUMMARIES}", repr(summary))
@@ -44,8 +47,11 @@ class Translator(nn.Module):
         self.decoder = nn.LSTM(D + H if context == "every" else D, H)
         self.bridge = nn.Linear(H, 2 * H) if summary == "mean" else None
         if context == "attention":
-            self.score, self.combine = nn.Linear(H, H, bias=False), nn.Linear(2 * H, H, bias=False)
+            self.combine = nn.Linear(2 * H, H, bias=False)
         self.readout = nn.Linear(H, target_size)
+        with torch.no_grad():
+            for bias in (b for rnn in (self.encoder, self.decoder) for b in (rnn.bias_ih_l0, rnn.bias_hh_l0)):  # torch adds the two
+                bias[H : 2 * H] = forget_bias / 2
 
     def encode(self, source: Tensor, lengths: Tensor) -> State:
         """Read a batch of sources to their ends.
@@ -92,7 +98,7 @@ class Translator(nn.Module):
             Each row sums to 1, and is 0 on padding.
         context : Tensor, shape (T, B, H)
         """
-        scores = self.score(h).transpose(0, 1) @ state["outputs"].transpose(1, 2)  # (B, T, H) @ (B, H, S) -> (B, T, S)
+        scores = h.transpose(0, 1) @ state["outputs"].transpose(1, 2) / h.shape[-1] ** 0.5  # (B, T, H) @ (B, H, S) -> (B, T, S)
         weights = scores.masked_fill(~state["mask"][:, None], -torch.inf).softmax(dim=-1)  # (B, T, S)
         return weights, (weights @ state["outputs"]).transpose(0, 1)  # (T, B, H)
 
