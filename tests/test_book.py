@@ -138,7 +138,7 @@ def test_a_second_build_mends_nothing_twice(book):
     assert [p for p in before if p.read_bytes() != before[p]] == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page == "index" or page.split("/")[0] in ("recurrence", "gradients", "gates", "language")])
+@pytest.mark.parametrize("page", [page for page in PAGES if page == "index" or page.split("/")[0] in ("recurrence", "gradients", "gates", "language", "generation")])
 def test_a_slider_moves_by_keyboard(visit, page):
     tab = visit(page)
     for demo in tab.query_selector_all(".demo"):
