@@ -27,9 +27,9 @@ class Translator(nn.Module):
     context : {"start", "every", "attention"}
         How the decoder knows the source. "start": its first state is the encoder's summary, and that is all (Sutskever et al. 2014).
         "every": the summary is also an input of every step (Cho et al. 2014). "attention": at every step it weighs the encoder's outputs
-        anew, by the score ``h_t enc_s / sqrt(H)`` of its own output h_t and each of theirs ("dot" of Luong et al. 2015, divided as by
-        Vaswani et al. 2017); a tanh layer over their weighted mean and h_t then feeds the readout. A learned matrix between h_t and
-        enc_s ("general") learned several times as slowly on the sentences of `bilingual`.
+        anew, by the score ``h_t enc_s`` of its own output h_t and each of theirs ("dot" of Luong et al. 2015); a tanh layer over their
+        weighted mean and h_t then feeds the readout. On this course's tasks a learned matrix between h_t and enc_s ("general") learned
+        sentences far more slowly, and dividing by sqrt(H) left the weights of short tasks nearly flat.
     summary : {"last", "mean"}
         "last": the encoder's last h and c. "mean": a learned linear map of the mean of its outputs.
     forget_bias : float
@@ -98,7 +98,7 @@ class Translator(nn.Module):
             Each row sums to 1, and is 0 on padding.
         context : Tensor, shape (T, B, H)
         """
-        scores = h.transpose(0, 1) @ state["outputs"].transpose(1, 2) / h.shape[-1] ** 0.5  # (B, T, H) @ (B, H, S) -> (B, T, S)
+        scores = h.transpose(0, 1) @ state["outputs"].transpose(1, 2)  # (B, T, H) @ (B, H, S) -> (B, T, S)
         weights = scores.masked_fill(~state["mask"][:, None], -torch.inf).softmax(dim=-1)  # (B, T, S)
         return weights, (weights @ state["outputs"]).transpose(0, 1)  # (T, B, H)
 

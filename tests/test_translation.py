@@ -66,7 +66,7 @@ def test_attention_by_hand():
         seen, (h, c) = m.encoder(m.source_embedding(s))  # (S, H): one sentence without a batch
         for t, token in enumerate(target.inputs[:, b]):
             out, (h, c) = m.decoder(m.target_embedding(token[None]), (h, c))  # (1, H)
-            scores = torch.stack([out[0] @ enc / len(enc) ** 0.5 for enc in seen])  # (S,)
+            scores = torch.stack([out[0] @ enc for enc in seen])  # (S,)
             weights = scores.exp() / scores.exp().sum()
             mean = sum(w * enc for w, enc in zip(weights, seen))  # (H,)
             above = torch.tanh(m.combine.weight @ torch.cat([mean, out[0]]))  # (H,)

@@ -29,7 +29,7 @@ def clipped(answer, seed):
 
 
 def bleu(answer, seed):
-    return on(check.bleu, answer, seed, sizes=(("short", 5), ("even", 4), ("long", 5), ("unmatched", 3), ("brief", 4)))
+    return on(check.bleu, answer, seed, sizes=(("long", 5), ("short", 4), ("even", 3), ("unmatched", 4), ("brief", 5)))
 
 
 def rouge_n(answer, seed):
