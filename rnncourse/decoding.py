@@ -228,10 +228,12 @@ def beam(step: Callable, tokens: Tensor, eos: int, k: int, maximum: int, state: 
 def best(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest of each row in order, of equal ones the first: (B, N) -> values and places, (B, min(k, N)) each.
 
-    Which of several equals torch's topk takes, and in which order, is left open. So it is asked for one more than k, and if any two of
-    them are equal, everything is sorted instead.
+    Which of several equals torch's topk takes, and in which order, is left open. So it is asked for one more than k, and the rows in
+    which any two of them are equal are sorted instead.
     """
     top, place = values.topk(min(k + 1, values.shape[1]))  # (B, k + 1)
-    if ((top[:, 1:] == top[:, :-1]) & (top[:, 1:] > -math.inf)).any():
-        top, place = values.sort(dim=1, descending=True, stable=True)
+    tied = ((top[:, 1:] == top[:, :-1]) & (top[:, 1:] > -math.inf)).any(dim=1)  # (B,)
+    if tied.any():
+        ordered, first = values[tied].sort(dim=1, descending=True, stable=True)  # (N, V)
+        top[tied], place[tied] = ordered[:, : top.shape[1]], first[:, : top.shape[1]]
     return top[:, :k], place[:, :k]

@@ -494,10 +494,10 @@ def test_the_models_of_the_lab_are_small_and_hold_numbers_alone():
 
 def test_messages_say_what_is_seen_in_the_students_own_terms():
     assert "expected a function of h" in message("p_nucleus", lambda decoder, alpha: torch.ones(5))
-    assert "the winner is at place" in message("best_hypothesis", ranking(lambda p, n, a: p / (n + 1) ** a)) or True
+    assert "the winner is at place" in message("best_hypothesis", lambda hypotheses, alpha: (len(hypotheses), 0.0))
     assert "expected three: precision, recall and F1" in message("rouge_n", lambda h, r, n: 0.5)
     assert "expected (B, k)" in message("beam_step", lambda log_probs, sums, ended, eos: (log_probs, log_probs, log_probs))
     assert "which makes BLEU 0" in message("bleu", scoring(mean=lambda p: geometric([max(a, 1e-4) for a in p])))
     told = message("p_nucleus", lambda decoder, alpha: lambda h: decoder(h).sort()[1][(decoder(h).softmax(-1).cumsum(-1) >= 2).nonzero()[0]])
     assert "in line" in told
-    assert "not a number" in message("rouge_l", lambda h, r: tuple(np.float64(a) for a in [np.nan] * 3)) or True
+    assert "not a number" in message("rouge_l", lambda h, r: (np.nan, np.nan, np.nan))
