@@ -487,8 +487,8 @@ def test_a_recipe_that_does_not_learn_is_told_its_share():
 
 @pytest.mark.parametrize("learn,says", [
     (lambda batches: None, "returned nothing"), (lambda batches: [], "expected a function"), (lambda batches: lambda sentences: "12", "expected a list of strings"),
-    (lambda batches: lambda sentences: [12] * len(sentences), "of other things than strings"), (lambda batches: lambda sentences: ["12"], "1 translations of 5"),
-    (lambda batches: lambda sentences: [], "0 translations of 5"), (lambda batches: lambda sentences: ["12"] * len(sentences), "every sentence gets the same"),
+    (lambda batches: lambda sentences: [12] * len(sentences), "of other things than strings"), (lambda batches: lambda sentences: ["12"], r"1 translations of \d+ sent"),
+    (lambda batches: lambda sentences: [], r"returned 0 translations of \d+ sent"), (lambda batches: lambda sentences: ["12"] * len(sentences), "every sentence gets the same"),
     (lambda batches: lambda sentences: sentences, "come back as they are"), (lambda batches: lambda sentences: [""] * len(sentences), "most translations are empty"),
     (lambda batches: [][0], "IndexError")])  # fmt: skip
 def test_what_is_no_translation_is_refused_in_words(learn, says):

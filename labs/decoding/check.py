@@ -233,7 +233,7 @@ CHOOSING = (
 def nucleus(logits, alpha, on=frozenset()):
     """The probabilities (…, V) of the nucleus of logits (…, V)."""
     p = logits if "no_softmax" in on else logits.softmax(0 if "over_batch" in on else -1)
-    p = p.softmax(-1) if "twice" in on else p
+    p = logits.softmax(-1).softmax(-1) if "twice" in on else p
     order = p.argsort(-1, descending="ascending" not in on)
     order = torch.arange(p.shape[-1]).expand_as(p) if "unsorted" in on else order
     q = p.gather(-1, order)  # (…, V), the likeliest first
@@ -861,7 +861,7 @@ def right_rouge_l(hypothesis, reference, *, substring=False, greedy=False, bag=F
 
 
 def crossed(g, sizes=(9, 8, 11, 7)):
-    """A hypothesis and a reference whose parts come in another order; in the end one pair with nothing in common, and one without a hypothesis."""
+    """A hypothesis and a reference whose parts come in another order; in the end one pair with nothing in common but letters, and one without a hypothesis."""
     return telling(right_rouge_l, lambda: crossed_once(g, sizes))
 
 
@@ -873,8 +873,8 @@ def crossed_once(g, sizes):
         cut = length // 2
         hypothesis = [*base[cut:], *edited(g, base[:cut], 1), *base[cut : cut + 2], "the", "cat"]
         cases.append((["The", "on", *hypothesis[: length + 4 - i], "by"], ["on", *reference[:cut], "a", *reference[cut:], "the", "by"]))
-    nothing = [f"{word}s" for word in sentence(g, 4)], sentence(g, 6)
-    return [*cases, nothing, ([], sentence(g, 3))]
+    base = sentence(g, 6)
+    return [*cases, ([word.upper() for word in base[1:5]], base), ([], sentence(g, 3))]
 
 
 rouge_l = Exercise(

@@ -903,7 +903,8 @@ def scored(title, points, bar, top, batches):
 
 def lessons_for(g, top, batches, B=64, asked=300):
     """A short lesson, of which only the form is looked at, and a whole one."""
-    return [lesson(g, top, 3, 8, 5), lesson(g, top, batches, B, asked)]
+    few = int(torch.randint(4, 40, (), generator=torch.Generator().manual_seed(g.initial_seed())))
+    return [lesson(g, top, 3, 8, few), lesson(g, top, batches, B, asked)]
 
 
 learn = scored("Exercise 7", 3, 0.8, 10_000, 200)
