@@ -3,6 +3,7 @@
 import math
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,13 @@ wrong("best_hypothesis", "power")(ranking(lambda p, n, a: p / a**n))
 wrong("best_hypothesis")(ranking(lambda p, n, a: p / (n + 1) ** a))
 wrong("best_hypothesis")(lambda hypotheses, alpha: max(log_prob / len(ids) ** alpha for ids, log_prob in hypotheses))
 wrong("best_hypothesis", "score_lost")(lambda hypotheses, alpha: max(hypotheses, key=lambda h: h[1] / len(h[0]) ** alpha))
+wrong("best_hypothesis")(lambda hypotheses, alpha: hypotheses.sort(key=lambda h: -h[1] / len(h[0]) ** alpha) or (0, hypotheses[0][1] / len(hypotheses[0][0]) ** alpha))
+
+
+@wrong("best_hypothesis", "eos_apart")
+def answer(hypotheses, alpha):
+    scores = [p / len([i for i in ids if i != 1]) ** alpha for ids, p in hypotheses]
+    return np.argmax(scores), max(scores)
 
 
 @wrong("best_hypothesis", "distinct")
@@ -125,6 +133,8 @@ wrong("p_nucleus")(nucleus(counted(lambda V, alpha: 3)))
 wrong("p_nucleus", "empty")(nucleus(lambda p, total, alpha: total <= alpha))
 wrong("p_nucleus", "crossing_lost")(nucleus(lambda p, total, alpha: (total <= alpha) | counted(lambda V, alpha: 1)(p, total, alpha)))
 wrong("p_nucleus", "threshold")(nucleus(lambda p, total, alpha: p >= alpha))
+wrong("p_nucleus", "last_lost", "empty")(nucleus(lambda p, total, alpha: total < alpha))
+wrong("p_nucleus", "last_lost", "crossing_lost")(nucleus(lambda p, total, alpha: (total < alpha) | counted(lambda V, alpha: 1)(p, total, alpha)))
 wrong("p_nucleus", "threshold_rest")(nucleus(lambda p, total, alpha: p > 1 - alpha))
 wrong("p_nucleus", "min_p")(nucleus(lambda p, total, alpha: p >= alpha * p.max(-1, keepdim=True).values))
 wrong("p_nucleus", "inverted")(nucleus(lambda p, total, alpha: total - p >= alpha))
@@ -210,6 +220,16 @@ wrong("clipped", "lower")(counting(grams=lambda words, n: [tuple(w.lower() for w
 wrong("clipped", "swapped")(lambda h, r, n: counting()(h, r, n)[::-1])
 wrong("clipped", "negative")(lambda h, r, n: (counting()(h, r, n)[0], len(h) - n + 1))
 wrong("clipped")(lambda h, r, n: counting()(h, r, n)[0] / max(1, counting()(h, r, n)[1]))
+wrong("clipped", "best_reference")(lambda h, r, n: max(counting()(h, [known], n) for known in r))
+wrong("clipped", "joined")(lambda h, r, n: counting()(h, [sum(r, [])], n))
+wrong("clipped", "closest_reference")(lambda h, r, n: counting()(h, [min(r, key=lambda known: abs(len(known) - len(h)))], n))
+wrong("clipped")(lambda h, r, n: (r.sort(key=len), counting()(h, r, n))[1])
+
+
+@wrong("clipped", "pieces")
+def answer(hypothesis, references, n):
+    texts, found = [" ".join(r) for r in references], Counter(" ".join(hypothesis[i : i + n]) for i in range(len(hypothesis) - n + 1))
+    return sum(min(times, max(text.count(gram) for text in texts)) for gram, times in found.items()), sum(found.values())
 
 
 @wrong("clipped", "each")
@@ -258,6 +278,25 @@ wrong("bleu", "base")(scoring(mean=lambda p: math.exp(sum(map(math.log2, p)) / 4
 wrong("bleu", "percent")(lambda hs, rs: 100 * scoring()(hs, rs))
 wrong("bleu", "first_reference")(scoring(count=lambda h, known, n: clipped(h, known[:1], n)))
 wrong("bleu", "one_added")(scoring(add=1))
+wrong("bleu")(lambda hs, rs: scoring()([h for h in hs if h], [r for h, r in zip(hs, rs) if h]))
+wrong("bleu")(scoring(count=lambda h, known, n: (clipped(h, known, n)[0], len(h) - n + 1)))
+wrong("bleu")(lambda hs, rs: ([known.sort(key=len) for known in rs], scoring()(hs, rs))[1])
+
+
+@wrong("bleu")
+def answer(hypotheses, references):
+    """An order of which there are no n-grams at all is left out."""
+    logs = []
+    for n in range(1, 5):
+        matches, total = map(sum, zip(*(clipped(h, known, n) for h, known in zip(hypotheses, references))))
+        if total and not matches:
+            return 0.0
+        logs += [math.log(matches / total)] if total else []
+    c = sum(map(len, hypotheses))
+    r = sum(min((abs(len(k) - len(h)), len(k)) for k in known)[1] for h, known in zip(hypotheses, references))
+    return min(1, math.exp(1 - r / c)) * math.exp(sum(logs) / len(logs))
+
+
 wrong("bleu")(lambda hs, rs: [0.0])
 wrong("bleu")(lambda hs, rs: None)
 
@@ -286,6 +325,8 @@ wrong("rouge_n", "zero_fails")(rouge(lambda p, r: 2 * p * r / (p + r)))
 wrong("rouge_n", "sets")(rouge(kind=set))
 wrong("rouge_n")(lambda h, r, n: rouge()(h, r, n)[2])
 wrong("rouge_n")(lambda h, r, n: rouge()(h, r, 1))
+wrong("rouge_n")(lambda h, r, n: (1.0, 1.0, 1.0) if len(h) < n and len(r) < n else rouge()(h, r, n))
+wrong("rouge_n")(lambda h, r, n: (rouge()(h, r, n)[0], clipped(h, [r], n)[0] / (len(r) - n + 1) if len(h) >= n else 0.0, rouge()(h, r, n)[2]))
 
 
 @wrong("rouge_n", "unclipped")
@@ -313,6 +354,18 @@ wrong("rouge_l", "counted_twice")(table(match=lambda t, i, j: max(t[i - 1][j], t
 wrong("rouge_l", "end_lost")(table(end=1, last=lambda t: t[-2][-2] if len(t) > 1 else 0))
 wrong("rouge_l", "mean_f1")(table(f1=lambda p, r: (p + r) / 2))
 wrong("rouge_l", "swapped")(lambda h, r: table()(r, h))
+
+
+@cache
+def common(h, r):
+    if not (h and r):
+        return 0
+    return common(h[:-1], r[:-1]) + 1 if h[-1] == r[-1] else max(common(h[:-1], r), common(h, r[:-1]))
+
+
+wrong("rouge_l", "start_lost")(lambda h, r: three(common(tuple(h[1:]), tuple(r[1:])), len(h), len(r)))
+wrong("rouge_l")(lambda h, r: three(common(tuple(h[1:]), tuple(r)), len(h), len(r)))
+wrong("rouge_l")(lambda h, r: three(common(tuple(h), tuple(r[1:])), len(h), len(r)))
 wrong("rouge_l", "zero_fails")(lambda h, r: (table()(h, r)[0], table()(h, r)[1], 2 * table()(h, r)[0] * table()(h, r)[1] / (table()(h, r)[0] + table()(h, r)[1])))
 wrong("rouge_l", "bag")(lambda h, r: three((Counter(h) & Counter(r)).total(), len(h), len(r)))
 wrong("rouge_l", "sets")(lambda h, r: three(len(set(h) & set(r)), len(h), len(r)))
@@ -363,6 +416,14 @@ wrong("beam_step", "width_fixed")(step(parents=lambda place, V, k: place // 7, t
 wrong("beam_step", "eos_fixed")(lambda log_probs, sums, ended, eos: step()(log_probs, sums, ended, 1))
 wrong("beam_step")(step(parents=lambda place, V, k: place // k, tokens=lambda place, V, k: place % k))
 wrong("beam_step")(lambda log_probs, sums, ended, eos: step()(log_probs, sums, ended, eos)[1:])
+
+
+
+@wrong("beam_step")
+def answer(log_probs, sums, ended, eos):
+    log_probs[ended] = -math.inf
+    log_probs[..., eos][ended] = 0
+    return step()(log_probs, sums, ended, eos)
 
 
 @wrong("beam_step", "copies")

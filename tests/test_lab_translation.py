@@ -95,6 +95,12 @@ def answer(pairs):
     return source, lengths, inputs, targets.where(targets != EOS, PAD), mask
 
 
+wrong("collate", "mask_short")(collating(finish=lambda s, n, x, y, m: (s, n, x, y, m & (y != EOS))))
+wrong("collate")(lambda pairs: dict(zip(check.FIVE, right.collate_stack(pairs))))
+wrong("collate")(lambda pairs: (pad_sequence([s for s, _ in pairs], padding_value=EOS), *right.collate_stack(pairs)[1:]))
+wrong("collate")(lambda pairs: (pad_sequence([s for s, _ in pairs], padding_value=-1), *right.collate_stack(pairs)[1:]))
+
+
 # Exercise 2
 
 
@@ -110,6 +116,28 @@ def answer(emb, rnn, source, lengths):
 @wrong("encode", "unsorted")
 def answer(emb, rnn, source, lengths):
     return rnn(pack_padded_sequence(emb(source), lengths))[1]
+
+
+@wrong("encode", "sorted_twice")
+def answer(emb, rnn, source, lengths):
+    lengths, order = lengths.sort(descending=True, stable=True)
+    return both(rnn(pack_padded_sequence(emb(source[:, order]), lengths))[1], lambda a: a[:, order])
+
+
+@wrong("encode", "batch_first")
+def answer(emb, rnn, source, lengths):
+    return rnn(pack_padded_sequence(emb(source), lengths, batch_first=True, enforce_sorted=False))[1]
+
+
+@wrong("encode", "one_more")
+def answer(emb, rnn, source, lengths):
+    return right.encode_steps(emb, rnn, source, lengths + 1)
+
+
+@wrong("encode")
+def answer(emb, rnn, source, lengths):
+    state = right.encode_steps(emb, rnn, source, lengths)
+    return dict(zip("hc", state)) if isinstance(state, tuple) else state
 
 
 @wrong("encode", "ordered")
@@ -331,6 +359,12 @@ wrong("attend", "context_alone")(attending(end=lambda w, c: c))
 wrong("attend", "cut_weights")(attending(mean=lambda w, k, q: (w.detach()[..., None] * k).sum(0)))
 wrong("attend", "cut")(attending(end=lambda w, c: (w.detach(), c.detach())))
 wrong("attend")(attending(hide=lambda s, m: s.masked_fill(~m, -10)))
+wrong("attend", "weak")(attending(hide=lambda s, m: s.masked_fill(~m, -100)))
+wrong("attend", "weak")(attending(hide=lambda s, m: s.masked_fill(~m, -50)))
+wrong("attend", "late_again")(attending(hide=lambda s, m: s, then=lambda w, m: w * m / (w * m).sum(0)))
+wrong("attend")(attending(end=lambda w, c: (w[..., None], c)))
+wrong("attend")(attending(end=lambda w, c: (w, c[None])))
+wrong("attend")(attending(end=lambda w, c: {"weights": w, "context": c}))
 wrong("attend")(attending(then=lambda w, m: w.round(decimals=1)))
 wrong("attend")(lambda query, keys, mask: F.scaled_dot_product_attention(query, keys, keys))
 
@@ -409,6 +443,20 @@ def answer(step, state, B, eos, maxlen):
     return [[t for t in row if t != eos] for row in torch.stack(rows, 1).tolist()]
 
 
+def steps(step, state, B, eos, maxlen):
+    tokens, rows = torch.full((B,), eos), []
+    for _ in range(maxlen):
+        p, state = step(tokens, state)
+        tokens = p.argmax(1)
+        rows.append(tokens)
+    return torch.stack(rows, 1).tolist()
+
+
+wrong("greedy", "no_end")(steps)
+wrong("greedy", "no_end_filtered")(lambda step, state, B, eos, maxlen: [[t for t in row if t != eos] for row in steps(step, state, B, eos, maxlen)])
+wrong("greedy")(lambda step, state, B, eos, maxlen: [" ".join(map(str, row)) for row in right.greedy_lists(step, state, B, eos, maxlen)])
+
+
 @wrong("greedy", "aliased")
 def answer(step, state, B, eos, maxlen):
     rows, ended, tokens = [[]] * B, [False] * B, torch.full((B,), eos)
@@ -459,7 +507,8 @@ wrong("by_length")(sharing(same=lambda f, w: set(f) == set(w)))
 wrong("by_length", "lengths_only")(sharing(same=lambda f, w: len(f) == len(w)))
 wrong("by_length", "wrong")(sharing(same=lambda f, w: f != w))
 wrong("by_length", "right_edge")(sharing(inside=lambda a, n, b: a < n <= b))
-wrong("by_length")(sharing(inside=lambda a, n, b: a <= n <= b))
+wrong("by_length", "both_edges")(sharing(inside=lambda a, n, b: a <= n <= b))
+wrong("by_length")(sharing(end=lambda good, every: "none" if not good else sum(good) / len(good)))
 wrong("by_length", "below")(sharing(inside=lambda a, n, b: n < b))
 wrong("by_length", "empty_zero")(sharing(end=lambda good, every: sum(good) / max(len(good), 1)))
 wrong("by_length", "empty_lost")(sharing(end=lambda good, every: sum(good) / len(good) if good else None))
@@ -517,6 +566,25 @@ def test_a_rule_that_solves_one_language_does_not_solve_the_next():
     check.learn(cheat)
     got, wanted = (hidden.learn(f, 3) for f in (cheat, check.learn.truth))
     assert not all(same(a, b, 1e-4) for a, b in zip(got, wanted))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_word_that_is_asked_for_has_come_up(seed):
+    for exercise in (check.learn, check.learn_long):
+        for sources, _, _, asked in exercise.cases(torch.Generator().manual_seed(seed)):
+            assert asked and {w for s in asked for w in s.split()} <= {w for s in sources for w in s.split()}
+        assert len(asked) == 300
+
+
+def test_the_message_of_a_group_does_not_show_all_sentences():
+    with pytest.raises(CheckFailed, match=r"With edges = \[2, 4, 8, 16, 20\]: a share is None, expected a number, or nan") as failed:
+        check.by_length(lambda *a: [None if math.isnan(share) else share for share in right.shares_loop(*a)])
+    assert len(str(failed.value)) < 300
+
+
+def test_a_mask_that_is_wrong_is_shown_before_what_it_hides():
+    with pytest.raises(CheckFailed, match="in mask, "):
+        check.collate(collating(mask=lambda y, s, t: (torch.arange(len(y)) < 2)[:, None].expand(y.shape)))
 
 
 def test_a_share_at_the_bar_is_enough_and_one_below_is_not():

@@ -29,11 +29,11 @@ def clipped(answer, seed):
 
 
 def bleu(answer, seed):
-    return on(check.bleu, answer, seed, sizes=(("long", 5), ("short", 4), ("even", 3), ("unmatched", 4), ("brief", 5)))
+    return on(check.bleu, answer, seed, sizes=(("long", 5), ("short", 4), ("even", 3), ("unmatched", 4), ("brief", 5), ("gap", 4)))
 
 
 def rouge_n(answer, seed):
-    return on(check.rouge_n, answer, seed, sizes=((8, 1), (11, 2), (10, 4), (7, 1), (3, 4)))
+    return on(check.rouge_n, answer, seed, sizes=((8, 1), (11, 2), (10, 4), (7, 1), (3, 4), (8, 2), (3, 4)))
 
 
 def rouge_l(answer, seed):

@@ -19,8 +19,8 @@ from rnncourse.traces import Unfit, kind, parts
 
 PAD, EOS = 0, 1
 GIVEN = {"PAD": PAD, "EOS": EOS, "PAD_IX": PAD, "EOS_IX": EOS}
-ENCODER = DECODER = ATTENTION = LENGTH = "generation/translation.html#chap-translation"
-FORCING, SEARCH, MEASURING = (f"generation/{name}.html#chap-{name}" for name in ("forcing", "search", "measuring"))
+ENCODER, BATCH, LENGTH, ATTENTION = (f"generation/translation.html#sec-translation-{name}" for name in ("model", "loss", "bottleneck", "attention"))
+FORCING, GREEDY = "generation/forcing.html#sec-forcing-two", "generation/search.html#sec-search-greedy"
 MASKS, PADDING = "language/neural.html#sec-neural-masks", "recurrence/cell.html#sec-padding"
 
 
@@ -44,7 +44,6 @@ def together(result, *names):
     """What an answer returned, if it is as many things as there are names."""
     if result is None:
         raise Unfit(f"it returned nothing, expected {', '.join(names)}: is a return missing?")
-    result = [*result.values()] if isinstance(result, dict) else result
     if not isinstance(result, list | tuple) or len(result) != len(names):
         raise Unfit(f"it returned {kind(result)}, expected {', '.join(names)}")
     return result
@@ -87,17 +86,17 @@ def right_collate(pairs, *, not_shifted=False, eos_twice=False, no_first=False, 
 UNEQUAL = "sequences of different lengths are stacked; they need padding first"
 COLLATE = ((r"stack expects each tensor to be equal size|expected sequence of length|[Ss]izes of tensors must match|same number of dim"
             r"|inhomogeneous|must match the size of tensor|expanded size", RuntimeError, UNEQUAL),)
-BATCH = ("source", "lengths", "inputs", "targets", "mask")
+FIVE = ("source", "lengths", "inputs", "targets", "mask")
 
 
 def collated(answer, pairs):
-    """A batch; what lies where the answer's own mask is False, or beyond its lengths, is not looked at."""
+    """A batch, the mask before what it hides; what lies where the answer's own mask is False is not looked at."""
     try:
         result = answer([(s, t) for s, t in pairs])
     except (RuntimeError, ValueError) as error:
         raise meant(error, COLLATE) from None
-    found = [tensor(a, name) for name, a in zip(BATCH, together(result, *BATCH))]
-    for name, a in zip(BATCH, found):
+    found = [tensor(a, name) for name, a in zip(FIVE, together(result, *FIVE))]
+    for name, a in zip(FIVE, found):
         if a.dim() != 2 - (name == "lengths"):
             raise Unfit(f"{name} has shape {tuple(a.shape)}, expected {'one axis, (B,)' if name == 'lengths' else 'two axes'}")
         if a.is_floating_point() and name != "mask":
@@ -108,9 +107,7 @@ def collated(answer, pairs):
     mask = mask.bool()
     if inputs.shape == targets.shape == mask.shape:
         inputs, targets = inputs * mask, targets * mask
-    if source.shape[1] == len(lengths):
-        source = source * (torch.arange(len(source))[:, None] < lengths)
-    return [source, lengths, inputs, targets, mask]
+    return [source, lengths, mask, inputs, targets]
 
 
 def pairs_of(g, sizes=(((3, 6), (5, 2), (4, 4)), ((2, 7), (6, 1), (4, 5), (6, 3)), ((5, 3), (5, 3)), ((2, 4),))):
@@ -124,7 +121,7 @@ collate = Exercise(
     points=5,
     truth=right_collate,
     slips=slips(
-        FORCING,
+        BATCH,
         ("not_shifted", "the inputs are the targets themselves: at each step the model reads the word that it is asked for, and learns to copy; the inputs are one "
          "step behind: EOS, then the words"),
         ("teacher_late", "the targets are the inputs themselves, so that the model learns to copy; they are one step ahead: the words, then EOS"),
@@ -152,9 +149,9 @@ collate = Exercise(
         ("shortest", "the targets are cut to the shortest; fill them up to the longest"),
     ),
     cases=pairs_of,
-    read=FORCING,
+    read=BATCH,
     call=collated,
-    returns=BATCH,
+    returns=("source", "lengths", "mask", "inputs", "targets"),
     axes="s b, b, t b, t b, t b",
     forbids=("rnncourse.text.batch", "rnncourse.translation.together"),
     lends=GIVEN,
@@ -194,22 +191,20 @@ def gradient(total, things):
 
 def right_encode(emb, rnn, source, lengths, *, after_padding=False, early=False, late=False, first=False, ordered=False, mean=False, summed=False, c_lost=False, c_is_h=False,
                  c_padded=False, swapped=False, h_alone=False, flipped=False, flipped_padded=False, from_pad=False, no_layer=False, zeroed=False, masked_last=False,
-                 all_pairs=False, cut=False, unsorted=False, shortest=False, outputs=False):  # fmt: skip
+                 all_pairs=False, cut=False, unsorted=False, shortest=False, outputs=False, one_more=False, sorted_twice=False, batch_first=False):  # fmt: skip
     """The state after each source's last token; with a switch on, a known mistake."""
-    if unsorted:
-        raise RuntimeError(SORTED)
+    if unsorted or batch_first:
+        raise RuntimeError(SORTED if unsorted else FIRST)
     if late:
         raise IndexError(LATE)
     pair, real = isinstance(rnn, nn.LSTM), torch.arange(len(source))[:, None] < lengths  # (S, B)
     if h_alone and pair:
         raise Unfit(H_ALONE)
-    counts = [1 if first else int(lengths.min()) if shortest else int(n) - early for n in ((source != PAD).sum(0) if from_pad else lengths)]
     x = emb(source)  # (S, B, D)
+    counts = [1 if first else int(lengths.min()) if shortest else min(int(n) - early + one_more, len(x)) for n in ((source != PAD).sum(0) if from_pad else lengths)]
     x = x * real[..., None] if zeroed else x
     out, end = rnn(x.flip(0) if flipped_padded else x)
-    zeros = torch.zeros(1, 1, out.shape[2])
-    each = [rnn(x[:n, b : b + 1].flip(0) if flipped else x[:n, b : b + 1])[1] if n > 0 else (zeros, zeros) if pair else zeros for b, n in enumerate(counts)]
-    h, c = (torch.cat([s[i] if pair else s for s in each], dim=1) for i in (0, 1))  # (1, B, H)
+    h, c = one_by_one(rnn, x, counts, flipped)
     if after_padding or zeroed or flipped_padded:
         h, c = end if pair else (end, end)
     kept = out * real[..., None]  # (S, B, H)
@@ -217,18 +212,27 @@ def right_encode(emb, rnn, source, lengths, *, after_padding=False, early=False,
     h = out[lengths - 1] if all_pairs else out if outputs else h
     if pair and (masked_last or c_padded or all_pairs):
         c = end[1]
-    if ordered:
-        h, c = (a[:, lengths.argsort(descending=True, stable=True)] for a in (h, c))
+    if ordered or sorted_twice:
+        order = lengths.argsort(descending=True, stable=True)
+        h, c = (a[:, order[order] if sorted_twice else order] for a in (h, c))
     c = torch.zeros_like(c) if c_lost else h if c_is_h else c
     h, c = (c, h) if swapped else (h, c)
     h, c = (a[0] if no_layer else a.detach() if cut else a for a in (h, c))
     return (h, c) if pair else h
 
 
+def one_by_one(rnn, x, counts, flipped):
+    """The state (1, B, H), twice but for an LSTM, after so many steps of each sentence."""
+    zeros = torch.zeros(1, 1, rnn.hidden_size)
+    each = [rnn(x[:n, b : b + 1].flip(0) if flipped else x[:n, b : b + 1])[1] if n > 0 else zeros for b, n in enumerate(counts)]
+    return (torch.cat([s[i] if isinstance(s, tuple) else s for s in each], dim=1) for i in (0, 1))
+
+
 SORTED = "pack_padded_sequence asks for lengths that fall"
+FIRST = "pack_padded_sequence is told that the batch is the first axis"
 LATE = "an index of time is one too large"
 H_ALONE = "it returned h alone; the state of an LSTM is the pair (h, c)"
-READ = ((r"must be sorted in decreasing order", RuntimeError, SORTED), (r"index \d+ is out of bounds for dimension", IndexError, LATE))
+READ = ((r"must be sorted in decreasing order", RuntimeError, SORTED), (r"exceeds dimension size|Expected `len\(lengths\)`", RuntimeError, FIRST), (r"index \d+ is out of bounds for dimension", IndexError, LATE))
 
 
 def encoded(answer, cell, weights, source, lengths):
@@ -275,9 +279,12 @@ encode = Exercise(
         ("from_pad", "the lengths are counted anew from PAD; beyond a sentence's length anything may stand: use lengths", PADDING),
         ("early", "this is the state before each sentence's last token; that one belongs to the sentence"),
         ("late", "the output after n tokens is out[n - 1]; out[lengths] is one too late, and does not exist for the longest", None, ""),
+        ("one_more", "this is the state one token after each sentence's last one; sentence b ends with step lengths[b] - 1", PADDING),
         ("first", "this is the state after the first token; take it after the last"),
         ("shortest", "all sentences are read only as far as the shortest; each is read to its own end"),
         ("ordered", "the states stand in the order of the sorted lengths; put them back in the order of the batch"),
+        ("sorted_twice", "the states are put in order with the same order once more; the way back is its inverse, order.argsort()"),
+        ("batch_first", "pack_padded_sequence is told batch_first=True, but the axes are (S, B, D)", PADDING, ""),
         ("unsorted", "pack_padded_sequence asks for falling lengths unless it is told enforce_sorted=False", PADDING, ""),
         ("mean", "this is the mean over the steps; asked for is the state after the last one"),
         ("summed", "this is the sum over the steps; asked for is the state after the last one"),
@@ -310,10 +317,8 @@ def right_loss(emb, rnn, decoder, state, inputs, targets, mask, *, free=False, f
                over_time=False, softmax_first=False, shifted=False, per_token=False, zeroed=False, sign=False, raw=False, cut=False, class_axis=False, unequal=False, mixed=False,
                as_index=False, second=False):  # fmt: skip
     """The mean loss of the real targets under teacher forcing; with a switch on, a known mistake."""
-    if class_axis:
-        raise RuntimeError(CLASSES)
-    if unequal:
-        raise ValueError(ROWS)
+    if class_axis or unequal:
+        raise RuntimeError(CLASSES) if class_axis else ValueError(ROWS)
     pair = isinstance(state, tuple)
     state = (tuple(a.detach() for a in state) if pair else state.detach()) if cut_state else state
     state = None if state_lost else (state[0], torch.zeros_like(state[1])) if only_h and pair else state
@@ -393,10 +398,10 @@ translation_loss = Exercise(
         ("fed_targets", "the model reads the targets, the very words that it is asked for, and learns to copy; it reads the inputs"),
         ("against_inputs", "the loss compares with the inputs, what has just been read; compare with the targets"),
         ("shifted", "inputs and targets are shifted once more; collate has done it already"),
-        ("state_lost", "the decoder begins from zeros, so that it knows nothing of the source; begin from state", DECODER),
-        ("only_h", "of the LSTM's state only h is handed to the decoder, c begins from zeros; hand on the pair", DECODER),
-        ("again", "every step begins from the encoder's state again, so that the decoder forgets what it has said; each step hands its state to the next", DECODER),
-        ("cut_state", "the loss is right, but no gradient flows back to state, so that the encoder would never learn; leave detach out", DECODER),
+        ("state_lost", "the decoder begins from zeros, so that it knows nothing of the source; begin from state", ENCODER),
+        ("only_h", "of the LSTM's state only h is handed to the decoder, c begins from zeros; hand on the pair", ENCODER),
+        ("again", "every step begins from the encoder's state again, so that the decoder forgets what it has said; each step hands its state to the next", ENCODER),
+        ("cut_state", "the loss is right, but no gradient flows back to state, so that the encoder would never learn; leave detach out", ENCODER),
         ("cut", "the loss is right, but it carries no gradient; leave .item(), float() and detach out", MASKS),
         ("pads", "the padding counts like real words; take the mean where the mask is True", MASKS),
         ("by_all", "the sum is divided by the number of all positions, padding included; divide by the number of real ones, mask.sum()", MASKS),
@@ -406,7 +411,7 @@ translation_loss = Exercise(
         ("by_batch", "the sum is divided by the number of sentences; divide by the number of real targets", MASKS),
         ("per_token", "one loss for each real target is returned; return their mean", MASKS),
         ("inverted", "the mask is inverted: the loss is that of the padding", MASKS),
-        ("own_mask", "another mask is made from the targets (targets != PAD?); where the mask is False anything may stand: use mask", MASKS),
+        ("own_mask", "another mask is made from PAD in the targets or inputs; where the mask is False anything may stand: use mask", MASKS),
         ("as_index", "the mask was made a whole number and used as an index, which picks rows 0 and 1 again and again; a mask has to be bool to select", MASKS),
         ("eos_left", "EOS is left out of the loss; it is a real target, and the one that says when to stop", MASKS),
         ("second", "the first step is left out of the loss; EOS in the inputs stands there to ask for the first word"),
@@ -433,16 +438,10 @@ translation_loss = Exercise(
 
 def right_attend(query, keys, mask, *, no_mask=False, inverted=False, late=False, over_batch=False, scaled=False, cosine=False, zero_scores=False, total=False, flat=False, plain=False,
                  of_query=False, raw=False, sigmoid=False, logs=False, overflow=False, hard=False, cut=False, cut_weights=False, turned=False, swapped=False, per_unit=False, far=False,
-                 weights_alone=False, context_alone=False):  # fmt: skip
+                 late_again=False, weak=False, weights_alone=False, context_alone=False):  # fmt: skip
     """Weights (S, B) and context (B, H); with a switch on, a known mistake."""
-    scores = (query * keys).sum(-1)  # (S, B)
-    if scaled:
-        scores = scores / keys.shape[-1] ** 0.5
-    if cosine:
-        scores = F.cosine_similarity(query[None], keys, dim=-1)
-    if far:
-        scores = -((query - keys) ** 2).sum(-1)
-    shown = scores * mask if zero_scores else scores if no_mask or late else scores.masked_fill(mask if inverted else ~mask, -torch.inf)
+    scores = scored_by(query, keys, scaled, cosine, far)  # (S, B)
+    shown = scores * mask if zero_scores else scores if no_mask or late or late_again else scores.masked_fill(mask if inverted else ~mask, -100 if weak else -torch.inf)
     if sigmoid or raw:
         weights = (scores.sigmoid() if sigmoid else scores) * mask
     elif overflow:
@@ -450,13 +449,12 @@ def right_attend(query, keys, mask, *, no_mask=False, inverted=False, late=False
         weights = weights / weights.sum(0)
     else:
         weights = shown.softmax(1 if over_batch else 0)
-    weights = weights * mask if late else weights
+    weights = weights * mask if late or late_again else weights
+    weights = weights / weights.sum(0) if late_again else weights
     weights = F.one_hot(weights.argmax(0), len(keys)).T.to(weights) if hard else weights
     weights = mask / mask.sum(0) if plain else weights
     used = weights.detach() if cut_weights else weights
-    context = (used[..., None] * (query if of_query else keys)).sum(0)  # (B, H)
-    if flat:
-        context = (used[..., None] * keys).sum(0) / mask.sum(0)[:, None]
+    context = (used[..., None] * (query if of_query else keys)).sum(0) / (mask.sum(0)[:, None] if flat else 1)  # (B, H)
     context = (keys * mask[..., None]).sum(0) if total else context
     weights = weights.clamp(min=1e-30).log() if logs else weights
     if cut:
@@ -468,16 +466,22 @@ def right_attend(query, keys, mask, *, no_mask=False, inverted=False, late=False
     return (context, weights) if swapped else (weights, context)
 
 
+def scored_by(query, keys, scaled, cosine, far):
+    """The scores (S, B) of query (B, H) and keys (S, B, H)."""
+    if cosine:
+        return F.cosine_similarity(query[None], keys, dim=-1)
+    scores = (query * keys).sum(-1)
+    return -((query - keys) ** 2).sum(-1) if far else scores / keys.shape[-1] ** 0.5 if scaled else scores
+
+
 def looked(answer, query, keys, mask):
     weights, context = together(answer(query, keys, mask), "the weights", "the context")
     weights, context = tensor(weights, "weights"), tensor(context, "context")
-    weights = weights[..., 0] if weights.dim() == 3 and weights.shape[-1] == 1 else weights
-    context = context[0] if context.dim() == 3 and len(context) == 1 else context
     return [weights, context]
 
 
 def views(g, sizes=((6, 4, 3), (4, 3, 5), (7, 2, 4), (3, 5, 2))):
-    """Queries, keys and masks; one sentence has its padding first, in the second case masks have holes, in the third scores are near 100."""
+    """Queries, keys and masks; one sentence has its padding first, in the second case masks have holes, in the third some are near 96, some near -120."""
     cases = []
     for i, (S, B, H) in enumerate(sizes):
         lengths = torch.randint(1, S, (B,), generator=g)
@@ -489,6 +493,8 @@ def views(g, sizes=((6, 4, 3), (4, 3, 5), (7, 2, 4), (3, 5, 2))):
         query, keys = torch.randn(B, H, generator=g), torch.randn(S, B, H, generator=g)
         if i == 2:
             query[0], keys[:2, 0] = (96 / H) ** 0.5, torch.tensor([[1.0], [0.99]]) * (96 / H) ** 0.5
+            keys[:, 1] -= mask[:, 1:2] * (120 / H) ** 0.5
+            query[1] = (120 / H) ** 0.5
         cases.append((query, keys, mask))
     return cases
 
@@ -502,6 +508,9 @@ attend = Exercise(
         ("no_mask", "the padding gets weight too; set its scores to minus infinity before the softmax"),
         ("inverted", "the mask is inverted: the weight lies on the padding; masked_fill fills where its mask is True, so give it ~mask"),
         ("late", "the mask comes after the softmax, so that what is left does not sum to 1; mask the scores before, with minus infinity"),
+        ("late_again", "the softmax goes over the padding too, and what it leaves is divided by its sum: where the padding's scores are much the larger, nothing is left "
+         "to divide; mask the scores before, with minus infinity"),
+        ("weak", "the scores of the padding are set to a number that real scores may fall below; set them to minus infinity, or -1e9"),
         ("zero_scores", "the scores of the padding are set to 0 (or 1e-9, which is next to 0), and e to the 0 is 1, no small weight; set them to minus infinity, or -1e9"),
         ("over_batch", "the softmax goes over the batch, axis 1; the weights of each sentence sum to 1 over its steps, axis 0"),
         ("scaled", "the scores are divided by the root of H; asked for is the product as it is"),
@@ -537,7 +546,7 @@ attend = Exercise(
 
 def right_greedy(step, state, B, eos, maxlen, *, first_stops=False, goes_on=False, goes_on_filtered=False, state_lost=False, same_input=False, from_zero=False, start_kept=False,
                  eos_kept=False, one_short=False, one_long=False, least=False, over_batch=False, turned=False, eos_fixed=False, aliased=False, filled=False, last_state=False,
-                 unended_lost=False, first_lost=False, first_only=False, tensor_input=False):  # fmt: skip
+                 unended_lost=False, first_lost=False, first_only=False, tensor_input=False, no_end=False, no_end_filtered=False):  # fmt: skip
     """The likeliest token again and again, for a batch; with a switch on, a known mistake."""
     if tensor_input:
         raise ValueError(TOKENS)
@@ -551,12 +560,12 @@ def right_greedy(step, state, B, eos, maxlen, *, first_stops=False, goes_on=Fals
         chosen = chosen[torch.arange(B) % len(chosen)]
         ended_before, ended = ended, ended | (chosen == end)
         for row, token, was, now in zip(rows, chosen.tolist(), ended_before, ended):
-            if goes_on or goes_on_filtered:
-                row += [token] * (goes_on or token != end)
+            if goes_on or goes_on_filtered or no_end or no_end_filtered:
+                row += [token] * (goes_on or no_end or token != end)
             else:
                 row += [token] if not now or eos_kept and not was else [PAD] * filled
         tokens = tokens if same_input else chosen[:1].expand(B) if first_only else chosen
-        if ended.all() or first_stops and ended.any():
+        if ended.all() and not (no_end or no_end_filtered) or first_stops and ended.any():
             break
     rows = [row if now or not unended_lost else [] for row, now in zip(rows, ended)]
     rows = [row[1:] for row in rows] if first_lost else rows
@@ -592,6 +601,8 @@ def said(answer, moves, logits, places, eos, maxlen):
         raise Unfit("it returned nothing: is a return missing?")
     if not isinstance(result, list | tuple | Tensor | np.ndarray):
         raise Unfit(f"it returned {kind(result)}, expected a list with a list of numbers for each sentence")
+    if any(isinstance(row, str) for row in result):
+        raise Unfit("a sentence is a str, expected a list of numbers")
     rows = [tensor(row, "a sentence").reshape(-1) for row in result]
     padded = nn.utils.rnn.pad_sequence([row.double() for row in rows], batch_first=True, padding_value=-1) if rows else torch.zeros(0, 0)
     return [torch.tensor([len(rows)]), torch.tensor([len(row) for row in rows]), padded]
@@ -626,10 +637,12 @@ greedy = Exercise(
     points=4,
     truth=right_greedy,
     slips=slips(
-        SEARCH,
+        GREEDY,
         ("first_stops", "it stops when the first sentence ends, and the others are cut there; go on until all have ended"),
         ("goes_on", "sentences go on after EOS; what comes after it is no part of the sentence"),
         ("goes_on_filtered", "EOS is taken out, but what comes after it stays; the sentence ends at its first EOS"),
+        ("no_end", "nothing ends: every sentence has maxlen tokens; it ends at its first eos"),
+        ("no_end_filtered", "EOS is left out, but the sentence goes on; remember which sentences have ended, until all have"),
         ("filled", "sentences that have ended are filled up; each list ends where its sentence does"),
         ("state_lost", "every step begins from the first state; hand the state that step returns to the next one"),
         ("last_state", "the state is handed on once, and not any more; each step gets the state that the one before returned"),
@@ -650,7 +663,7 @@ greedy = Exercise(
         ("tensor_input", "step takes the tokens of all sentences at once, a tensor of B whole numbers, (B,)", None, ""),
     ),
     cases=tables,
-    read=SEARCH,
+    read=GREEDY,
     call=said,
     returns=("the number of sentences", "the lengths", "the tokens"),
     words=said_words,
@@ -662,12 +675,12 @@ greedy = Exercise(
 
 
 def right_by_length(found, wanted, lengths, edges, *, tokens=False, cut=False, bags=False, counts=False, of_all=False, below=False, right_edge=False, last_lost=False, found_lengths=False,
-                    wanted_lengths=False, empty_zero=False, empty_lost=False, wrong=False, percent=False, lengths_only=False):  # fmt: skip
+                    wanted_lengths=False, empty_zero=False, empty_lost=False, wrong=False, percent=False, lengths_only=False, both_edges=False):  # fmt: skip
     """The share of right sentences in each group of lengths; with a switch on, a known mistake."""
     lengths = [len(f) for f in found] if found_lengths else [len(w) for w in wanted] if wanted_lengths else lengths
     shares = []
     for a, b in list(zip(edges, edges[1:]))[: len(edges) - 1 - last_lost]:
-        inside = [i for i, n in enumerate(lengths) if (a < n <= b if right_edge else n < b if below else a <= n < b)]
+        inside = [i for i, n in enumerate(lengths) if (a < n <= b if right_edge else a <= n <= b if both_edges else n < b if below else a <= n < b)]
         good = [right(found[i], wanted[i], tokens=tokens, cut=cut, bags=bags, lengths_only=lengths_only) for i in inside]
         good = [1 - g for g in good] if wrong else good
         if not inside and empty_lost:
@@ -685,13 +698,17 @@ def right(found, wanted, tokens, cut, bags, lengths_only):
     return all(same) if cut else sorted(found) == sorted(wanted) if bags else len(found) == len(wanted) if lengths_only else found == wanted
 
 
-def grouped(answer, found, wanted, lengths, edges):
-    result = answer([[*f] for f in found], [[*w] for w in wanted], [*lengths], [*edges])
+def grouped(answer, sentences, right_ones, sizes, edges):
+    """The shares; of the arguments, a message shows the edges alone."""
+    result = answer([[*f] for f in sentences], [[*w] for w in right_ones], [*sizes], [*edges])
     if result is None:
         raise Unfit("it returned nothing: is a return missing?")
     result = [*result.values()] if isinstance(result, dict) else result
     if not isinstance(result, list | tuple | Tensor | np.ndarray):
         raise Unfit(f"it returned {kind(result)}, expected a list of shares")
+    for a in result:
+        if a is None or isinstance(a, str | list | tuple):
+            raise Unfit(f"a share is {'None' if a is None else kind(a)}, expected a number, or nan for a group without sentences")
     return tensor([float(a) for a in result], "the shares").double()
 
 
@@ -717,7 +734,7 @@ by_length = Exercise(
     points=2,
     truth=right_by_length,
     slips=slips(
-        MEASURING,
+        LENGTH,
         ("tokens", "the share of right tokens is counted; a sentence is right as a whole, or not at all"),
         ("cut", "a sentence counts as right if the shorter of the two agrees with the other's beginning (zip stops there); its length has to agree, too"),
         ("bags", "a sentence counts as right if it has the right words in any order; the order counts"),
@@ -728,6 +745,7 @@ by_length = Exercise(
         ("percent", "the shares are percentages; asked for are numbers from 0 to 1"),
         ("below", "a group takes all sentences below its upper edge; it begins at its lower one"),
         ("right_edge", "a length on an edge is put into the group below it; edges[i] <= length < edges[i + 1]"),
+        ("both_edges", "a length on an edge is counted in two groups; edges[i] <= length < edges[i + 1] takes the lower edge alone"),
         ("last_lost", "the last group is missing; n edges make n - 1 groups"),
         ("found_lengths", "the sentences are grouped by the length of what was found; use lengths, those of the sources"),
         ("wanted_lengths", "the sentences are grouped by the length of the right translation; use lengths, those of the sources"),
@@ -757,13 +775,16 @@ def language(pick, top):
 
 
 def lesson(g, top, batches, B, asked):
-    """Pairs to learn from, batch by batch, and other sentences to translate: plain strings. The right translations are noted in ``RIGHT``."""
+    """Pairs to learn from, batch by batch, and other sentences of the same words: plain strings. Their translations are noted in ``RIGHT``."""
     pick = random.Random(int(torch.randint(2**31, (), generator=g)))
-    write, numbers = language(pick, top), [*range(top)] if top < 100_000 else pick.sample(range(top), batches * B + asked)
+    write, numbers = language(pick, top), [*range(top)] if top < 100_000 else pick.sample(range(top), batches * B + 20 * asked)
     pick.shuffle(numbers)
-    fresh, known = numbers[:asked], numbers[asked:]
+    known = numbers[asked:]
     learned = [known[i % len(known)] for i in range(batches * B)]
-    sources, targets, questions = [write(n) for n in learned], [str(n) for n in learned], [write(n) for n in fresh]
+    sources, targets = [write(n) for n in learned], [str(n) for n in learned]
+    words = {word for source in sources for word in source.split()}
+    fresh = [n for n in numbers[:asked] + known[batches * B :] if words.issuperset(write(n).split())][:asked]
+    questions = [write(n) for n in fresh]
     RIGHT[tuple(sources[:9])] = {"asked": [str(n) for n in fresh], "meaning": dict(zip(questions, map(str, fresh)))}
     return sources, targets, B, questions
 
@@ -881,13 +902,13 @@ def scored(title, points, bar, top, batches):
         bar=bar,
         truth=right_learn,
         slips=slips(
-            SEARCH,
+            GREEDY,
             ("backwards", "the digits come backwards; say the first one first"),
             ("spaced", "there are other signs than digits in the translations, such as spaces or <eos>; without them they would be right"),
             ("last_lost", "the last digit is lost: is the end cut where no EOS is?"),
             ("first_lost", "the first digit is lost; the first step, which reads EOS, says it already"),
             ("goes_on", "the translations go on after their end; cut each at its first EOS"),
-            ("one_answer", "every sentence gets the same translation: does the decoder see the encoder's state, and did the model train?", DECODER),
+            ("one_answer", "every sentence gets the same translation: does the decoder see the encoder's state, and did the model train?", ENCODER),
             ("copies", "the sentences come back as they are"),
             ("nothing", "most translations are empty; does the decoder say EOS at once?"),
             ("ordered", "the translations stand in another order than the sentences (sorted by length?); keep their order"),

@@ -56,8 +56,7 @@ def collate_eos_filled(pairs):
     n = torch.tensor([len(t) + 1 for _, t in pairs])
     targets = pad_sequence([t for _, t in pairs] + [torch.ones(int(n.max())).long()], padding_value=EOS)[:, :-1]
     inputs = torch.cat([torch.ones(1, len(pairs)).long(), targets[:-1]])
-    return dict(source=pad_sequence([s for s, _ in pairs]).int(), lengths=torch.tensor([len(s) for s, _ in pairs]).int(), inputs=inputs, targets=targets,
-                mask=(torch.arange(int(n.max()))[:, None] < n).float())  # fmt: skip
+    return pad_sequence([s for s, _ in pairs]).int(), torch.tensor([len(s) for s, _ in pairs]).int(), inputs, targets, (torch.arange(int(n.max()))[:, None] < n).float()
 
 
 def collate_package(pairs):
@@ -70,6 +69,12 @@ def collate_package(pairs):
     inputs, after = rows[:-1].clone(), rows[1:].clone()
     mask = after.ne(PAD)
     return pad_sequence([s for s, _ in pairs]), torch.as_tensor([len(s) for s, _ in pairs]), inputs, after, mask
+
+
+def collate_ignored(pairs):
+    """Under the padding, what losses pass over."""
+    source, lengths, inputs, targets, mask = collate_stack(pairs)
+    return source, lengths, inputs, targets.masked_fill(~mask, -100), mask.to(torch.uint8)
 
 
 # ---- Exercise 2
@@ -136,6 +141,12 @@ def encode_groups(emb, rnn, source, lengths):
         state = rnn(emb(source[:n, which]))[1]
         parts = [p.index_copy(1, which, s) for p, s in zip(parts, state if pair else [state])]
     return tuple(parts) if pair else parts[0]
+
+
+def encode_unbatched(emb, rnn, source, lengths):
+    """Sentence by sentence, without an axis for the batch."""
+    states = [rnn(emb(source[:n, b]))[1] for b, n in enumerate(lengths.tolist())]
+    return tuple(torch.stack(s, 1) for s in zip(*states)) if isinstance(rnn, nn.LSTM) else torch.stack(states, 1)
 
 
 # ---- Exercise 3
@@ -238,7 +249,7 @@ def attend_matmul(query, keys, mask):
 def attend_logsumexp(query, keys, mask):
     s = (query * keys).sum(-1).masked_fill(mask.logical_not(), -torch.inf)
     w = (s - s.logsumexp(0)).exp()
-    return {"weights": w, "context": (w[..., None] * keys).sum(0)}
+    return w, (w[..., None] * keys).sum(0)
 
 
 # ---- Exercise 5
@@ -389,8 +400,8 @@ def learn_gru(batches):
 
 
 RIGHT = {
-    "collate": [collate_stack, collate_whole, collate_lists, collate_numpy, collate_eos_filled, collate_package],
-    "encode": [encode_loop, encode_steps, encode_sorted, encode_all_states, encode_gather, encode_packed_list, encode_groups],
+    "collate": [collate_stack, collate_whole, collate_lists, collate_numpy, collate_eos_filled, collate_package, collate_ignored],
+    "encode": [encode_loop, encode_steps, encode_sorted, encode_all_states, encode_gather, encode_packed_list, encode_groups, encode_unbatched],
     "translation_loss": [loss_reduction, loss_steps, loss_permuted, loss_ignored, loss_where, loss_sentences, loss_nll],
     "attend": [attend_bmm, attend_einsum, attend_by_hand, attend_loop, attend_late, attend_added, attend_matmul, attend_logsumexp],
     "greedy": [greedy_lists, greedy_to_the_end, greedy_frozen, greedy_recursive, greedy_numpy],
