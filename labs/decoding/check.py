@@ -1,5 +1,6 @@
 """The checks of Lab 5, and the wrong answers that they can name."""
 
+import copy
 import difflib
 import inspect
 import math
@@ -20,7 +21,8 @@ from rnncourse.toys import ALPHABET
 from rnncourse.traces import Forbidden, Unfit, forbidden, kind
 from rnncourse.writing import BEAM_SLIPS, WRITES, as_text, beams, meant, right_beam, written, written_words  # noqa: F401
 
-SEARCH, MEASURING = "generation/search.html#chap-search", "generation/measuring.html#chap-measuring"
+BEAM, LENGTH, DRAW = (f"generation/search.html#sec-search-{name}" for name in ("beam", "length", "draw"))
+PRECISION, BLEU, ROUGE = (f"generation/measuring.html#sec-measuring-{name}" for name in ("precision", "bleu", "rouge"))
 DECODING = tuple(f"rnncourse.decoding.{name}" for name in ("sample", "greedy", "beam", "exhaustive", "truncate", "best"))
 METRICS = tuple(f"rnncourse.metrics.{name}" for name in ("ngram_counts", "clipped", "brevity_penalty", "smoothed", "bleu", "sentence_bleu", "rouge_n", "rouge_l",
                                                          "longest_common"))  # fmt: skip
@@ -70,10 +72,19 @@ def numbers(result, *names):
     return [number(a, name) for a, name in zip(result, names)]
 
 
+def untouched(answer, *given):
+    """What an answer returns for lists, which it has to leave as they are."""
+    kept = copy.deepcopy(given)
+    result = answer(*given)
+    if given != kept:
+        raise Unfit("a list that it was given has been changed; what you are given stays as it is")
+    return result
+
+
 def telling(truth, draw):
     """The first of some lots of cases in which the right function and each of its known mistakes do something else."""
     switches = [name for name, p in inspect.signature(truth).parameters.items() if p.kind == p.KEYWORD_ONLY]
-    for _ in range(50):
+    for _ in range(300):
         cases = draw()
         if len({*(done(truth, cases, switch) for switch in ("", *switches))}) > len(switches):
             break
@@ -98,9 +109,9 @@ generate_beam = Exercise(
     title="Exercise 1",
     points=5,
     truth=right_beam,
-    slips=slips(SEARCH, *WRITES, *BEAM_SLIPS),
+    slips=slips(BEAM, *WRITES, *BEAM_SLIPS),
     cases=beams,
-    read=SEARCH,
+    read=BEAM,
     call=written,
     returns=("the length", "what follows the start"),
     words=written_words,
@@ -112,11 +123,11 @@ generate_beam = Exercise(
 
 
 def right_normalised(hypotheses, alpha, *, times=False, linear=False, power=False, no_eos=False, distinct=False, worst=False, ignored=False, per_token=False,
-                     probability=False, wu=False, logged=False, score_lost=False, from_one=False, by_sum=False):  # fmt: skip
+                     probability=False, wu=False, logged=False, eos_apart=False, score_lost=False, from_one=False, by_sum=False):  # fmt: skip
     """The place of the best of some hypotheses (ids, log_prob) by log_prob / length ** alpha, and its score; with a switch on, a known mistake."""
     found = []
     for ids, log_prob in hypotheses:
-        length = len({*ids}) if distinct else len(ids) - no_eos
+        length = len({*ids}) if distinct else len(ids) - (no_eos or eos_apart and ids[-1] == 1)
         if alpha == 0 and (linear or power):
             raise ZeroDivisionError(ALPHA_ZERO)
         norm = alpha**length if power else alpha * length if linear else length ** (1 if per_token else -alpha if times else 0 if ignored else alpha)
@@ -134,7 +145,7 @@ def placed(answer, hypotheses, alpha):
     """The place and the score; a hypothesis, or its ids, stands for its place."""
     given = [(list(ids), log_prob) for ids, log_prob in hypotheses]
     try:
-        result = answer([(list(ids), log_prob) for ids, log_prob in hypotheses], alpha)
+        result = untouched(answer, [(list(ids), log_prob) for ids, log_prob in hypotheses], alpha)
     except ZeroDivisionError as error:
         raise meant(error, ((r".*", ZeroDivisionError, ALPHA_ZERO),)) from None
     return place_and_score(result, given)
@@ -166,6 +177,7 @@ def ranked(g, sizes):
         while True:
             lengths = (torch.randperm(9, generator=g)[:count] + 2).tolist()
             ids = [torch.randint(2, 6, (length,), generator=g).tolist() for length in lengths]
+            ids = [[*tokens[:-1], 1] if n % 3 else tokens for n, tokens in enumerate(ids)]  # some have ended, with EOS = 1
             sums = [round(-float(length**0.8 * (0.5 + 0.4 * torch.rand((), generator=g))), 3) for length in lengths]
             hypotheses = [[tokens, total] for tokens, total in zip(ids, sums)]
             place = right_normalised(hypotheses, alpha)[0]
@@ -181,11 +193,12 @@ best_hypothesis = Exercise(
     points=2,
     truth=right_normalised,
     slips=slips(
-        SEARCH,
+        LENGTH,
         ("times", "the sum is multiplied with the power of the length; divide: a log-probability is negative, and dividing brings the long ones nearer to 0"),
         ("linear", "the sum is divided by alpha times the length; alpha is an exponent: log_prob / length**alpha"),
         ("power", "base and exponent are exchanged; it is length**alpha"),
         ("no_eos", "the length is one too small: EOS counts, it is one of the ids, and so does every other"),
+        ("eos_apart", "EOS is not counted where a sequence ends with it; it is one of the ids, and counts"),
         ("distinct", "each token counts once; the length is the number of all ids"),
         ("worst", "the smallest score wins; all are negative, and the largest, nearest to 0, is the best"),
         ("ignored", "the length plays no part; divide the sum by length**alpha"),
@@ -198,7 +211,7 @@ best_hypothesis = Exercise(
         ("from_one", "the place is counted from 1; the first has place 0"),
     ),
     cases=rankings,
-    read=SEARCH,
+    read=LENGTH,
     call=placed,
     returns=("the place", "the score"),
     words=ranking_words,
@@ -210,7 +223,7 @@ best_hypothesis = Exercise(
 def right_nucleus(decoder, alpha, *, top_share=False, top_only=False, threshold=False, threshold_rest=False, min_p=False, crossing_lost=False, empty=False,
                   one_more=False, inverted=False, ignored=False, rest=False, ascending=False, unsorted=False, sorted_order=False, not_normalised=False,
                   twice=False, softmax_end=False, softmax_zeros=False, over_batch=False, one_row=False, whole_batch=False, over_rows=False,
-                  one_sum=False, logits=False, no_softmax=False, one_fails=False):  # fmt: skip
+                  one_sum=False, logits=False, no_softmax=False, last_lost=False, one_fails=False):  # fmt: skip
     """A function from states h to the probabilities of the nucleus; with a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
 
@@ -265,6 +278,7 @@ def staying(q, alpha, on):
     for name, lowest in (("threshold", alpha), ("threshold_rest", 1 - alpha), ("min_p", alpha * q.amax(-1, keepdim=True))):
         stays = q >= lowest if name in on else stays
     stays = first < max(1, int(alpha * q.shape[-1])) if "top_share" in on else first == 0 if "top_only" in on else stays
+    stays = stays & (total < 1) if "last_lost" in on and alpha == 1 else stays
     return torch.ones_like(stays) if "ignored" in on else ~stays if "inverted" in on else stays
 
 
@@ -377,19 +391,26 @@ def states(g, forms=STATES):
     """Decoders and states (H,) or (B, H) that lead to distributions of these shapes, their tokens in no order; and alpha, far from every sum on the way."""
     cases = []
     for n, (rows, alpha) in enumerate(forms):
-        V, H = len(PROFILES[rows[0]]), len(rows) + 2 + n % 2
-        logits = []
-        for row in rows:
-            p = torch.tensor(PROFILES[row]) * (1 + 0.04 * (torch.rand(V, generator=g) - 0.5))
-            while True:
-                order = torch.randperm(V, generator=g)
-                if order[0] and (p[order].diff() > 0).any() and (p[order].diff() < 0).any():
-                    break
-            logits.append((p / p.sum())[order].log())
-        h, b = torch.randn(len(rows), H, generator=g), torch.randn(V, generator=g)
-        W = (torch.linalg.pinv(h) @ (torch.stack(logits) + torch.randn(len(rows), 1, generator=g) - b)).T.contiguous()  # (V, H)
+        for _ in range(200):  # with alpha = 1, as the machine rounds: one row adds up to 1, one stays below
+            W, b, h = leading(g, rows, len(rows) + 2 + n % 2)
+            if alpha < 1 or {True, False} == {*(nn.functional.linear(h, W, b).softmax(-1).sort(-1, descending=True)[0].cumsum(-1)[:, -1] >= 1).tolist()}:
+                break
         cases.append((W, b, alpha, h if len(rows) > 1 else h[0]))
     return cases
+
+
+def leading(g, rows, H):
+    """A decoder's W (V, H) and b (V,), and states h (B, H), a row for each of some PROFILES."""
+    logits = []
+    for row in rows:
+        p = torch.tensor(PROFILES[row]) * (1 + 0.04 * (torch.rand(len(PROFILES[row]), generator=g) - 0.5))
+        while True:
+            order = torch.randperm(len(p), generator=g)
+            if order[0] and (p[order].diff() > 0).any() and (p[order].diff() < 0).any():
+                break
+        logits.append((p / p.sum())[order].log())
+    h, b = torch.randn(len(rows), H, generator=g), torch.randn(len(p), generator=g)
+    return (torch.linalg.pinv(h) @ (torch.stack(logits) + torch.randn(len(rows), 1, generator=g) - b)).T.contiguous(), b, h
 
 
 p_nucleus = Exercise(
@@ -397,14 +418,15 @@ p_nucleus = Exercise(
     points=5,
     truth=right_nucleus,
     slips=slips(
-        SEARCH,
+        DRAW,
         ("top_share", "a share alpha of the number of tokens stays, which is top-k; how many stay depends on their probabilities: as many as reach alpha together"),
         ("top_only", "only the likeliest token survives; those that reach alpha together stay"),
         ("threshold", "tokens stay whose own probability is at least alpha; it is the sum, the likeliest first, that has to reach alpha"),
         ("threshold_rest", "tokens stay whose own probability is at least 1 - alpha; it is the sum, the likeliest first, that has to reach alpha"),
         ("min_p", "tokens stay whose own probability is at least alpha times the largest; it is the sum, the likeliest first, that has to reach alpha"),
-        ("crossing_lost", "the token that crosses alpha is left out; it stays, so that the nucleus has at least alpha: total - p < alpha"),
+        ("crossing_lost", "the token that crosses alpha is left out; it stays, so that the nucleus has at least alpha"),
         ("empty", "the token that crosses alpha is left out, and where the first one alone is above alpha, the nucleus is empty; that token stays"),
+        ("last_lost", "with alpha = 1 the unlikeliest token is left out; all stay"),
         ("one_more", "one token too many stays; the one that crosses alpha is the last"),
         ("inverted", "the nucleus is thrown away, and the rest kept"),
         ("ignored", "all tokens stay, whatever alpha is"),
@@ -428,7 +450,7 @@ p_nucleus = Exercise(
          "reached", None, ""),
     ),
     cases=states,
-    read=SEARCH,
+    read=DRAW,
     call=with_states,
     returns=("the probabilities",),
     forbids=DECODING,
@@ -451,13 +473,21 @@ def partners(hypothesis, references, n, on=frozenset()):
 
 
 COUNTING = {"characters", "lower", "partial", "last_lost", "apart", "glued", "bag", "first_reference", "last_reference", "sets", "summed", "least", "each", "unclipped",
-            "recall", "distinct", "negative"}  # fmt: skip
+            "recall", "distinct", "negative", "pieces", "joined", "best_reference", "closest_reference"}  # fmt: skip
 
 
 @lru_cache(maxsize=10_000)
 def known_partners(hypothesis, references, n, on):
     """`partners`, counted once: a bank of mistakes asks for the same again and again."""
     found, known = Counter(grams(hypothesis, n, on)), [Counter(grams(reference, n, on)) for reference in references]
+    if "pieces" in on:
+        known = [Counter({gram: " ".join(reference).count(" ".join(gram)) for gram in found}) for reference in references]
+    if "best_reference" in on:
+        known = [max(known, key=lambda part: (found & part).total())]
+    if "joined" in on:
+        known = [Counter(grams(sum(references, ()), n, on))]
+    if "closest_reference" in on:
+        known = [known[min(range(len(known)), key=lambda i: abs(len(references[i]) - len(hypothesis)))]]
     known = known[:1] if "first_reference" in on else known[-1:] if "last_reference" in on else known
     if "sets" in on:
         found = Counter({*found})
@@ -476,7 +506,8 @@ def known_partners(hypothesis, references, n, on):
 
 def right_clipped(hypothesis, references, n, *, unclipped=False, summed=False, each=False, least=False, first_reference=False, last_reference=False, sets=False,
                   distinct=False, recall=False, negative=False, swapped=False, characters=False, glued=False, bag=False, apart=False, partial=False,
-                  last_lost=False, lower=False, orders=False):  # fmt: skip
+                  last_lost=False, lower=False, orders=False, best_reference=False, closest_reference=False, joined=False,
+                  pieces=False):  # fmt: skip
     """Clipped matches of n-grams, and their total; with a switch on, a known mistake."""
     on = frozenset(name for name, value in locals().items() if value is True)
     pairs = [partners(hypothesis, references, m, on) for m in range(1 if orders else n, n + 1)]
@@ -486,7 +517,7 @@ def right_clipped(hypothesis, references, n, *, unclipped=False, summed=False, e
 
 def counted(answer, hypothesis, references, n):
     with by_hand("Exercise 4"):
-        return numbers(answer(list(hypothesis), [list(reference) for reference in references], n), "the matches", "the total")
+        return numbers(untouched(answer, list(hypothesis), [list(reference) for reference in references], n), "the matches", "the total")
 
 
 NOUNS, FILL = "cat dog mat hat".split(), "on by to of is was and but".split()
@@ -519,8 +550,9 @@ def candidates_once(g, sizes):
         hypothesis = edited(g, base, 1)
         if i != 3:
             hypothesis = ["the", "the", "the", *hypothesis, "no", "where", "is"][: length + 6]
-            references = [["the", "the", *references[0], "now", "here", "is"], ["the", *references[1][::-1]], *references[2:]]
+            references = [["the", "the", *references[0], *["now", "here"] * (5 if i % 3 == 1 else 1), "is"], ["the", *references[1][::-1]], *references[2:]]
             references.append(["The", "the", *hypothesis[4:9], "the"])
+            references = [*references[-i:], *references[:-i]] if i else references  # the best is not always the first
         cases.append((hypothesis, references, n))
     return cases
 
@@ -537,26 +569,30 @@ clipped = Exercise(
     points=3,
     truth=right_clipped,
     slips=slips(
-        MEASURING,
+        PRECISION,
         ("unclipped", "the matches are not clipped; an n-gram of the hypothesis finds as many partners as one reference has, and no more"),
         ("summed", "the counts of all references are added up; of each n-gram the reference that has most of it counts"),
         ("each", "the matches with each reference are added up, so that an n-gram counts more than once"),
         ("least", "of each n-gram the reference that has fewest counts; it is the one that has most of it"),
         ("first_reference", "only the first reference counts; of each n-gram it is the one that has most of it"),
         ("last_reference", "only the last reference counts (is its count overwritten in a loop?); of each n-gram it is the one that has most of it"),
+        ("joined", "the references are joined to one text, whose counts clip; of each n-gram the reference that has most of it counts"),
+        ("closest_reference", "one reference counts for all n-grams, the one of the closest length; for each n-gram it is the one that has most of it"),
+        ("best_reference", "one reference counts for all n-grams, the one with the most matches; for each n-gram it is the one that has most of it"),
         ("sets", "each different n-gram counts once; count how often it comes"),
         ("distinct", "the total is the number of different n-grams; it is the number of all"),
         ("recall", "the total is that of the references; it is the number of n-grams of the hypothesis"),
         ("negative", "for a hypothesis of fewer than n - 1 tokens the total is negative; it is 0"),
         ("swapped", "the two come in the wrong order: the matches, then the total"),
         ("glued", "n-grams are joined to strings, so that \"no where\" and \"now here\" are one; keep tuples"),
+        ("pieces", "n-grams are sought as pieces of a text, so that \"a\" is found in \"cat\"; compare tokens with tokens"),
         ("bag", "the order within an n-gram is lost"),
         ("apart", "the n-grams do not overlap; one begins at every token"),
         ("orders", "all orders from 1 to n are added up; only n-grams of n tokens count"),
         *N_GRAMS,
     ),
     cases=candidates,
-    read=MEASURING,
+    read=PRECISION,
     call=counted,
     returns=("the matches", "the total"),
     forbids=METRICS,
@@ -633,7 +669,7 @@ def closest(length, lengths, on):
 def scored(answer, hypotheses, references):
     try:
         with by_hand("Exercise 5"):
-            result = answer([list(h) for h in hypotheses], [[list(r) for r in known] for known in references])
+            result = untouched(answer, [list(h) for h in hypotheses], [[list(r) for r in known] for known in references])
     except (ValueError, ZeroDivisionError) as error:
         raise meant(error, SCORING) from None
     return numbers(result, "BLEU")[0]
@@ -645,8 +681,8 @@ def bleu_words(name, at, wanted, got):
     return ""
 
 
-def corpora_of(g, sizes=(("short", 4), ("long", 3), ("even", 5), ("unmatched", 2), ("brief", 3))):
-    """Small corpora: shorter than their references, longer, of equal length; one without a 4-gram in common; one of sentences without 4-grams."""
+def corpora_of(g, sizes=(("short", 4), ("long", 3), ("even", 5), ("unmatched", 2), ("brief", 3), ("gap", 3))):
+    """Small corpora: shorter than their references, longer, of equal length; one without a 4-gram in common; one without 4-grams; one with an empty hypothesis."""
     return telling(right_bleu, lambda: corpora_once(g, sizes))
 
 
@@ -655,9 +691,9 @@ def corpora_once(g, sizes):
     for form, count in sizes:
         hypotheses, references = [], []
         for i in range(count):
-            length = 2 + i % 2 if form == "brief" else 8 + 2 * i
+            length = 3 - i % 2 if form == "brief" else 8 + 2 * i
             base = sentence(g, length)
-            shift = {"short": 3, "long": -2, "even": 0}.get(form, 1)
+            shift = {"short": 3, "long": -2, "gap": -2, "even": 0}.get(form, 1)
             known = [edited(g, base, 1, length + shift + 1), edited(g, base, 1, length + shift - (2 if i else 0)), edited(g, base, 2, length + shift + 4)]
             hypothesis = edited(g, base, 1)
             if form == "short":  # a tie for the closest: one shorter, one longer, whichever comes first
@@ -665,9 +701,11 @@ def corpora_once(g, sizes):
                 known = known if i else [*known[1::-1], known[2]]
             if form == "unmatched":
                 hypothesis = [word if j % 4 else "xylophone" for j, word in enumerate(hypothesis)]
+            if form == "brief":  # what n-grams there are match
+                known[0] = [*hypothesis, "on"]
             if form in ("short", "long"):
                 hypothesis = ["the", "the", *hypothesis[2:]]
-            hypotheses.append(hypothesis[:0] if form == "brief" and i == 1 else hypothesis)
+            hypotheses.append(hypothesis[:0] if form in ("brief", "gap") and i == 1 else hypothesis)
             references.append(known[: 2 + (i + count) % 2] if form != "short" else known)
         cases.append((hypotheses, references))
     return cases
@@ -678,7 +716,7 @@ bleu = Exercise(
     points=5,
     truth=right_bleu,
     slips=slips(
-        MEASURING,
+        BLEU,
         ("mean", "this is the mean of the sentences' BLEUs; matches, totals and lengths are added up over the corpus first, and BLEU is computed once"),
         ("macro", "the precisions of the sentences are averaged; add up matches and totals over the corpus, and divide once for each order"),
         ("arithmetic", "the precisions are added; take their geometric mean: e to the mean of the logarithms"),
@@ -712,7 +750,7 @@ bleu = Exercise(
         ("nan", "it is not a number (0 / 0) where no hypothesis has as many tokens as an n-gram; BLEU is 0 then"),
     ),
     cases=corpora_of,
-    read=MEASURING,
+    read=BLEU,
     call=scored,
     returns=("BLEU",),
     words=bleu_words,
@@ -741,7 +779,7 @@ def overlapped(title):
     def call(answer, hypothesis, reference, *n):
         try:
             with by_hand(title):
-                result = answer(list(hypothesis), list(reference), *n)
+                result = untouched(answer, list(hypothesis), list(reference), *n)
         except ZeroDivisionError as error:
             raise meant(error, SCORING) from None
         result = result._asdict() if hasattr(result, "_asdict") else result
@@ -775,8 +813,8 @@ def right_rouge_n(hypothesis, reference, n, *, unclipped=False, sets=False, swap
     return overlap(common, mine, known, on)
 
 
-def pairs_of(g, sizes=((9, 1), (10, 2), (8, 3), (9, 2), (2, 3))):
-    """A hypothesis and a reference of another length; one pair with nothing in common, one too short for an n-gram."""
+def pairs_of(g, sizes=((9, 1), (10, 2), (8, 3), (9, 2), (2, 3), (7, 3), (2, 3))):
+    """A hypothesis and a reference of another length; one pair with nothing in common, then the one, the other, both too short for an n-gram."""
     return telling(right_rouge_n, lambda: pairs_once(g, sizes))
 
 
@@ -788,6 +826,8 @@ def pairs_once(g, sizes):
         hypothesis = edited(g, base, 1)
         if i == 3:
             hypothesis = [f"{word}s" for word in hypothesis]
+        elif i > 4:
+            hypothesis, reference = base, base[: order - 1]
         elif i != 4:
             hypothesis = [*"so so so The cat the cat is no where the".split(), *hypothesis, "is"]
             reference = [*reference, *"so the cat The is now here the cat is".split()[i % 2 :]]
@@ -800,7 +840,7 @@ rouge_n = Exercise(
     points=3,
     truth=right_rouge_n,
     slips=slips(
-        MEASURING,
+        ROUGE,
         *THREE,
         ("unclipped", "the matches are not clipped; an n-gram counts as often as it stands in both texts, the smaller of the two counts"),
         ("sets", "each different n-gram counts once; count how often it comes"),
@@ -812,7 +852,7 @@ rouge_n = Exercise(
         *N_GRAMS,
     ),
     cases=pairs_of,
-    read=MEASURING,
+    read=ROUGE,
     call=overlapped("Exercise 6"),
     returns=("the precision", "the recall", "the F1"),
     forbids=METRICS,
@@ -831,7 +871,7 @@ def longest(a, b, on=frozenset()):
         return sum(1 for _ in walked(a, b))
     if "blocks" in on:
         return sum(block.size for block in difflib.SequenceMatcher(None, a, b, autojunk=False).get_matching_blocks())
-    a, b = (a[:-1], b[:-1]) if "end_lost" in on else (a, b)
+    a, b = (a[:-1], b[:-1]) if "end_lost" in on else (a[1:], b[1:]) if "start_lost" in on else (a, b)
     row = [0] * (len(b) + 1)
     table = [row] * (len(a) + 1) if "aliased" in on else [[*row] for _ in range(len(a) + 1)]
     for i, x in enumerate(a, 1):
@@ -852,7 +892,7 @@ def walked(a, b):
 
 
 def right_rouge_l(hypothesis, reference, *, substring=False, greedy=False, bag=False, sets=False, blocks=False, aliased=False, one_way=False, suffix=False,
-                  counted_twice=False, end_lost=False, swapped=False, mean_f1=False, geometric=False, half=False, jaccard=False, zero_fails=False, nan=False,
+                  counted_twice=False, end_lost=False, start_lost=False, swapped=False, mean_f1=False, geometric=False, half=False, jaccard=False, zero_fails=False, nan=False,
                   percent=False, characters=False, lower=False, same_total=False):  # fmt: skip
     """ROUGE-L of a hypothesis: precision, recall and F1; with a switch on, a known mistake."""
     on = frozenset(name for name, value in locals().items() if value is True)
@@ -872,7 +912,8 @@ def crossed_once(g, sizes):
         reference = edited(g, base, 3, length + 2)
         cut = length // 2
         hypothesis = [*base[cut:], *edited(g, base[:cut], 1), *base[cut : cut + 2], "the", "cat"]
-        cases.append((["The", "on", *hypothesis[: length + 4 - i], "by"], ["on", *reference[:cut], "a", *reference[cut:], "the", "by"]))
+        first = ["so"] if i % 2 else []  # the same in both
+        cases.append(([*(first or ["The"]), "on", *hypothesis[: length + 4 - i], "by"], [*first, "on", *reference[:cut], "a", *reference[cut:], "the", "by"]))
     base = sentence(g, 6)
     return [*cases, ([word.upper() for word in base[1:5]], base), ([], sentence(g, 3))]
 
@@ -882,7 +923,7 @@ rouge_l = Exercise(
     points=4,
     truth=right_rouge_l,
     slips=slips(
-        MEASURING,
+        ROUGE,
         *THREE,
         ("substring", "this is the longest row of tokens that stand side by side in both; in a subsequence others may stand between"),
         ("greedy", "each token takes the first place where it is found, which may be too far on for those that follow; the longest is wanted, "
@@ -895,11 +936,12 @@ rouge_l = Exercise(
         ("suffix", "where two tokens differ, the count begins again from 0; it is the larger of the neighbours, the one above and the one on the left"),
         ("counted_twice", "where two tokens agree, 1 is added to a neighbour, so that a token finds two partners; it is added to the diagonal one, of both without them"),
         ("end_lost", "the last tokens are not read; the table has a row and a column more than there are tokens, or its last cell is missed"),
+        ("start_lost", "the first tokens are not read; the table has a row and a column more than there are tokens, and row i stands for token i - 1"),
         ("same_total", "both shares are of the hypothesis; the recall is the share of the reference"),
         *N_GRAMS[:2],
     ),
     cases=crossed,
-    read=MEASURING,
+    read=ROUGE,
     call=overlapped("Exercise 7"),
     returns=("the precision", "the recall", "the F1"),
     forbids=METRICS,
@@ -946,7 +988,11 @@ def right_beam_step(log_probs, sums, ended, eos, *, flat_parents=False, exchange
 
 def stepped(answer, log_probs, sums, ended, eos):
     """Sums, parents and tokens, in the order of the sums."""
-    result = answer(*(a.detach() for a in (log_probs, sums)), ended, eos)
+    given = [a.detach().clone() for a in (log_probs, sums, ended)]
+    result = answer(*given, eos)
+    for name, a, before in zip(("log_probs", "sums", "ended"), given, (log_probs, sums, ended)):
+        if not torch.equal(a, before):
+            raise Unfit(f"{name} has been changed; what you are given stays as it is")
     B, k, V = log_probs.shape
     if result is None:
         raise Unfit("it returned nothing: is a return missing?")
@@ -1000,7 +1046,7 @@ beam_step = Exercise(
     points=5,
     truth=right_beam_step,
     slips=slips(
-        SEARCH,
+        BEAM,
         ("flat_parents", "the parents are places in all k * V continuations; divide by V, without remainder, to get the sequence's place"),
         ("flat_tokens", "the tokens are places in all k * V continuations; the remainder of the division by V is the token"),
         ("exchanged", "parents and tokens are exchanged: place // V is the parent, place % V the token"),
@@ -1021,7 +1067,7 @@ beam_step = Exercise(
         ("eos_fixed", "the end of a sequence is a number that is written in, 1; it is the argument eos"),
     ),
     cases=fronts,
-    read=SEARCH,
+    read=BEAM,
     call=stepped,
     returns=("the sums", "the parents", "the tokens"),
     words=step_words,

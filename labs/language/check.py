@@ -22,6 +22,7 @@ from rnncourse.writing import BEAM_SLIPS, BEAMS, H_ALONE, NEGATIVE, WRITES, as_t
 MODEL, TARGETS, MASKS, GENERATE, SAMPLES = (f"language/neural.html#sec-neural-{name}" for name in ("model", "targets", "masks", "generate", "samples"))
 FILES, GATES, NORM, BROKEN = (f"language/instruments.html#sec-instruments-{name}" for name in ("files", "gates", "norm", "broken"))
 SCORE, FAIR = "language/before.html#sec-before-score", "language/tokens.html#sec-tokens-fair"
+BEAM = "generation/search.html#sec-search-beam"
 PAD, EOS = 0, 1
 GIVEN = {"PAD": PAD, "EOS": EOS, "PAD_IX": PAD, "EOS_IX": EOS}
 
@@ -1047,9 +1048,9 @@ generate_beam = Exercise(
     title="Exercise 10",
     points=5,
     truth=right_beam,
-    slips=slips(GENERATE, *WRITES, *BEAM_SLIPS),
+    slips=slips(GENERATE, *WRITES) + slips(BEAM, *BEAM_SLIPS),
     cases=beams,
-    read=GENERATE,
+    read=BEAM,
     call=written,
     returns=("the length", "what follows the start"),
     words=written_words,

@@ -201,7 +201,7 @@ def right_encode(emb, rnn, source, lengths, *, after_padding=False, early=False,
     if h_alone and pair:
         raise Unfit(H_ALONE)
     x = emb(source)  # (S, B, D)
-    counts = [1 if first else int(lengths.min()) if shortest else min(int(n) - early + one_more, len(x)) for n in ((source != PAD).sum(0) if from_pad else lengths)]
+    counts = [1 if first else int(lengths.min()) if shortest else int(n) - 1 if early else min(int(n) + one_more, len(x)) for n in ((source != PAD).sum(0) if from_pad else lengths)]
     x = x * real[..., None] if zeroed else x
     out, end = rnn(x.flip(0) if flipped_padded else x)
     h, c = one_by_one(rnn, x, counts, flipped)
@@ -568,7 +568,7 @@ def right_greedy(step, state, B, eos, maxlen, *, first_stops=False, goes_on=Fals
         if ended.all() and not (no_end or no_end_filtered) or first_stops and ended.any():
             break
     rows = [row if now or not unended_lost else [] for row, now in zip(rows, ended)]
-    rows = [row[1:] for row in rows] if first_lost else rows
+    rows = [row[:start_kept] + row[1 + start_kept :] for row in rows] if first_lost else rows
     if turned:
         longest = max(map(len, rows))
         rows = [[row[t] for row in rows if t < len(row)] for t in range(longest)]
@@ -862,6 +862,10 @@ class Scored(Exercise):
 
     def diagnose(self, got, cases):
         return super().diagnose(self.marks(got, cases), cases)
+
+    def agree(self, got, cases, mix):
+        raw = any("values" in one and one["values"][0].dim() for one in got)  # the first mark is a number
+        return super().agree(self.marks(got, cases) if raw else got, cases, mix)
 
     def slipped(self, cases, slips=()):
         return iter(self.marks([*super().slipped(cases, slips)], cases))
