@@ -277,8 +277,7 @@ def test_an_endless_loop_or_a_dead_kernel_costs_one_exercise_and_not_the_file(fo
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in ROOT.glob("solutions/*/*.ipynb")))
 def test_every_solution_can_be_handed_in_with_all_points(name, tmp_path, capsys):
-    for file in (f"{name}.ipynb", "check.py"):
-        shutil.copy(ROOT / "solutions" / name / file, tmp_path)
+    shutil.copytree(ROOT / "solutions" / name, tmp_path, ignore=shutil.ignore_patterns("right.py", "hidden.py"), dirs_exist_ok=True)
     assert hand_in.main([str(tmp_path / f"{name}.ipynb")]) == 0
     said = capsys.readouterr().out
     assert re.search(r"^Visible checks: (\d+) of \1 right", said, re.M) and not re.search(r"  \[.*\]$", said, re.M), said

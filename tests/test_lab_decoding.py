@@ -1,6 +1,7 @@
 """Lab 5: wrong answers as students write them, each named or refused; and what the lab promises."""
 
 import math
+import re
 import sys
 from collections import Counter
 from functools import cache
@@ -486,7 +487,7 @@ def test_our_metrics_and_those_of_other_libraries_are_refused_however_they_are_r
 
         return corpus_bleu(references, hypotheses)
 
-    assert "nltk is not to be used here" in message("bleu", imports)
+    assert re.search(r"nltk[\w.]* is not to be used here", message("bleu", imports))  # another test may have loaded it
     assert sys.modules.get("nltk", 0) is not None, "the name is free again"
 
 
