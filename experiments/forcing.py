@@ -1,7 +1,7 @@
 """Teacher forcing against free running, on a task whose best answers are known: in which of five rooms is the mouse?
 
 Each second the mouse stays with probability .95, or runs to one of the other rooms. Five microphones hear it through noise.
-A network reads the microphones and the room of the second before: the true one, or what it said itself.
+A network reads the microphones and the room of the second before: the true one, what it said itself, or none.
 """
 
 import time
@@ -48,6 +48,10 @@ class Tracker(nn.Module):
         """Teacher forcing: the true rooms, one step late, in one call."""
         return self(x, late(z))[0]  # (T, B, 5)
 
+    def unfed(self, x: Tensor) -> Tensor:
+        """No room at any step: the sounds alone, in one call."""
+        return self(x, torch.zeros_like(x))[0]  # (T, B, 5)
+
     def alone(self, x: Tensor, z: Tensor | None = None, truth: float | Tensor = 0.0, generator: torch.Generator | None = None) -> Tensor:
         """One step after another: each room that is fed is the true one with probability ``truth``, a number or one a step, else its own."""
         fed, s, logits = x.new_zeros(1, x.shape[1], ROOMS), None, []
@@ -74,11 +78,14 @@ def share(mode: str, progress: float) -> float:
 
 
 def losses(net: Tracker, mode: str, updates: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """One batch after another; where only the truth is fed, in one call, unless the mode is "steps"."""
+    """One batch after another; where all that is fed is known, in one call, unless the mode is "steps"."""
     for i in range(updates):
         z, x = rooms(BATCH, generator)
-        truth = share(mode, i / updates)
-        logits = net.taught(x, z) if truth == 1 and mode != "steps" else net.alone(x, z, truth, generator)
+        if mode == "nothing":
+            logits = net.unfed(x)
+        else:
+            truth = share(mode, i / updates)
+            logits = net.taught(x, z) if truth == 1 and mode != "steps" else net.alone(x, z, truth, generator)
         yield cross_entropy(logits.flatten(0, 1), z.flatten())
 
 
@@ -91,10 +98,10 @@ def fit(seed: int, state: bool, mode: str, updates: int = UPDATES) -> tuple[Trac
 
 
 @torch.no_grad()
-def errors(net: Tracker, z: Tensor, x: Tensor, switch: int = 0) -> Tensor:
-    """Share of wrong rooms at each step, (T,), if the truth is fed up to step ``switch`` and the own answer from there on."""
-    truth = (torch.arange(T) < switch).float()
-    return (net.alone(x, z, truth).argmax(-1) != z).float().mean(1)
+def errors(net: Tracker, z: Tensor, x: Tensor, switch: int | None = 0) -> Tensor:
+    """Share of wrong rooms at each step, (T,), if the truth is fed up to step ``switch`` and the own answer from there on; None: nothing is fed."""
+    logits = net.unfed(x) if switch is None else net.alone(x, z, (torch.arange(T) < switch).float())
+    return (logits.argmax(-1) != z).float().mean(1)
 
 
 def run(seed: int, state: bool, mode: str, updates: int = UPDATES) -> list[float]:
@@ -105,9 +112,10 @@ def run(seed: int, state: bool, mode: str, updates: int = UPDATES) -> list[float
     seed : int
     state : bool
         An LSTM, or a network whose only link from step to step is what is fed.
-    mode : {"teacher", "steps", "alone", "half", "scheduled", "switch"}
+    mode : {"teacher", "steps", "alone", "half", "scheduled", "switch", "nothing"}
         What is fed in training: the truth, in one call or step by step; its own answers; the truth half of the time; the
-        truth ever more rarely, never in the last 30 %; the truth for 75 % of the updates, then its own answers.
+        truth ever more rarely, never in the last 30 %; the truth for 75 % of the updates, then its own answers; no room
+        at all, then nor in use.
     updates : int
 
     Returns
@@ -115,8 +123,9 @@ def run(seed: int, state: bool, mode: str, updates: int = UPDATES) -> list[float
     list of float
         CPU seconds of training up to each of the POINTS; the mean training loss between them; there the error on 1,000
         held-out sequences with own answers. Then, on 4,000, the errors 1 to T - SWITCH steps after the truth was last
-        fed, and the mean error of a run on its own.
+        fed, and the mean error of a run on its own. In the mode "nothing" all of these errors are of runs where nothing is fed.
     """
+    use, late_use = (None, None) if mode == "nothing" else (0, SWITCH)
     net, records = fit(seed, state, mode, updates)
     test = rooms(1000, torch.Generator().manual_seed(99))
     seconds, curve, wrong, spent, sums = [], [], [], 0.0, 0.0
@@ -127,13 +136,13 @@ def run(seed: int, state: bool, mode: str, updates: int = UPDATES) -> list[float
         spent += time.process_time() - began
         seconds.append(spent)
         curve.append(sums / (updates // POINTS))
-        wrong.append(errors(net, *test).mean().item())
+        wrong.append(errors(net, *test, use).mean().item())
     z, x = rooms(4000, torch.Generator().manual_seed(98))
-    return [*seconds, *curve, *wrong, *errors(net, z, x, SWITCH)[SWITCH:].tolist(), errors(net, z, x).mean().item()]
+    return [*seconds, *curve, *wrong, *errors(net, z, x, late_use)[SWITCH:].tolist(), errors(net, z, x, use).mean().item()]
 
 
 if __name__ == "__main__":
-    cases = [{"state": True, "mode": mode} for mode in ("teacher", "alone", "half", "scheduled", "switch")]
+    cases = [{"state": True, "mode": mode} for mode in ("teacher", "steps", "alone", "half", "scheduled", "switch", "nothing")]
     cases += [{"state": False, "mode": mode} for mode in ("teacher", "steps", "alone")]
     cases += [{"state": True, "mode": "teacher", "updates": 60}]  # small: the chapter runs it anew
     results.record(__file__, cases, seeds=range(3), updates=UPDATES)

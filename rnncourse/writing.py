@@ -133,6 +133,7 @@ def likelihood(model, first, ids, eos, maxlen):
 
 
 def written_words(name, at, wanted, got):
+    """A wrong length or a wrong character, in words."""
     if name == "the length":
         return f"{got:g} character{'s' * (got != 1)} follow{'s' * (got == 1)} the start, expected {wanted:g}"
     return f"character {at[0] + 1} after the start: expected '{LETTERS[int(wanted)]}', got '{LETTERS[int(got)]}'" if 0 <= got < len(LETTERS) else ""

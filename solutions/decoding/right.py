@@ -13,43 +13,20 @@ string2code = code2string = clipped = None  # a check lends them
 
 
 # ---- Exercise 1
-def beam_batched(rnn, emb, decoder, eos, k, start, maxlen):
-    """The open sequences are a batch; the ended ones set aside."""
-    out, state = rnn(emb(string2code(start)[:, None]))
-    texts, sums, done = torch.zeros(1, 0, dtype=torch.long), torch.zeros(1), []
+def beam_masked(rnn, emb, decoder, eos, k, start, maxlen):
+    """All k side by side from the first step on: what has ended stays in the batch, and may only be followed by EOS, for nothing."""
+    out, state = rnn(emb(string2code(start)[:, None].expand(-1, k)))  # (T, k, H)
+    sums = torch.tensor([0.0] + [-math.inf] * (k - 1))  # (k,)
+    texts, ended = torch.zeros(k, 0, dtype=torch.long), torch.zeros(k, dtype=torch.bool)
     for _ in range(maxlen):
-        total = sums[:, None] + decoder(out[-1]).log_softmax(1)
-        V = total.shape[1]
-        best = total.flatten().topk(min(k, total.numel()))
-        rows, tokens = best.indices // V, best.indices % V
-        texts, sums = torch.cat([texts[rows], tokens[:, None]], 1), best.values
-        done += [(s.item(), t.tolist()) for s, t in zip(sums, texts) if t[-1] == eos]
-        goes = tokens != eos
-        if not goes.any():
-            break
-        texts, sums, rows, tokens = texts[goes], sums[goes], rows[goes], tokens[goes]
-        state = tuple(a[:, rows] for a in state) if isinstance(state, tuple) else state[:, rows]
+        gains = decoder(out[-1]).log_softmax(1)  # (k, V)
+        only = torch.full_like(gains, -math.inf).index_fill(1, torch.tensor([eos]), 0.0)
+        sums, place = (sums[:, None] + torch.where(ended[:, None], only, gains)).flatten().topk(k)
+        parents, tokens = place // gains.shape[1], place % gains.shape[1]
+        texts, ended = torch.cat([texts[parents], tokens[:, None]], 1), ended[parents] | (tokens == eos)
+        state = tuple(a[:, parents] for a in state) if isinstance(state, tuple) else state[:, parents]
         out, state = rnn(emb(tokens[None]), state)
-    else:
-        done += [(s.item(), t.tolist()) for s, t in zip(sums, texts)]
-    score, text = max(done)
-    return text, score
-
-
-def beam_reread(rnn, emb, decoder, eos, k, start, maxlen):
-    """No state at all: each text is read again; all k, the best last."""
-    first = string2code(start).tolist()
-    lines = [(first, 0.0)]
-    for _ in range(maxlen):
-        new = []
-        for line, score in lines:
-            if len(line) > len(first) and line[-1] == eos:
-                new.append((line, score))
-                continue
-            logp = F.log_softmax(decoder(rnn(emb(torch.tensor(line)[:, None]))[0][-1, 0]), 0)
-            new += [(line + [i], score + p.item()) for i, p in enumerate(logp)]
-        lines = sorted(new, key=lambda a: a[1])[-k:]
-    return lines
+    return texts[0]
 
 
 # ---- Exercise 2
@@ -375,7 +352,7 @@ def step_in_place(log_probs, sums, ended, eos):
 
 
 RIGHT = {
-    "generate_beam": [beam_batched, beam_reread],
+    "generate_beam": [beam_masked],
     "best_hypothesis": [hypothesis_loop, hypothesis_torch, hypothesis_numpy, hypothesis_itself],
     "p_nucleus": [nucleus_loop, nucleus_shifted, nucleus_ascending, nucleus_logs, nucleus_pair, nucleus_whole_pair, nucleus_drawn, nucleus_drawn_unscaled,
                   nucleus_unbatched],
