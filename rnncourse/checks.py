@@ -15,7 +15,7 @@ from itertools import chain, combinations
 import torch
 from torch import Tensor
 
-from .traces import describe, forbidden, inner, is_leaf, lent, parts, trace
+from .traces import describe, flat, forbidden, inner, is_leaf, lent, parts, trace
 
 
 class CheckFailed(AssertionError):
@@ -80,6 +80,9 @@ class Exercise:
         What the tensors that an answer returns are called: one name, or several in their order. Empty if it returns something else.
     accept : callable
         Brings the variants that the text allows (another order, a list for a tensor) to one form; given ``returns``, it gets a list.
+    settle : callable
+        The rest of that, ``settle(values, *case)``, where it takes what no answer may see: from the values of a trace to those that are
+        compared. Then ``returns`` names the latter.
     forbids : tuple of str
         Dotted names that an answer must not use.
     lends : dict
@@ -101,6 +104,7 @@ class Exercise:
     call: Callable = lambda answer, *case: answer(*case)
     returns: tuple[str, ...] = ()
     accept: Callable = lambda result: result
+    settle: Callable | None = None
     forbids: tuple[str, ...] = ()
     lends: dict[str, Callable] = field(default_factory=dict)
     words: Callable[[str, tuple[int, ...], float, float], str] = lambda name, at, wanted, got: ""
@@ -125,16 +129,30 @@ class Exercise:
     def trace(self, answer: Callable, cases: list[tuple]) -> list[dict]:
         """What an answer does with each case as plain data, then what it did with the first once more, at once and at the end.
 
-        The only part that runs the student's code. While it runs, ``truth`` refuses to, under any name, unless it is itself the answer.
+        The only method that runs the student's code. While it runs, ``truth`` refuses to, under any name, unless it is itself the answer.
         """
         own = () if inner(answer) is self.truth else (self.truth,)
         with forbidden(self.forbids, self.title, own), lent(answer, self.lends):
-            first, again, *others = [trace(partial(self.call, answer), case, self.form) for case in [cases[0], *cases, cases[0]]]
-        return [first, *others[:-1], again, others[-1]]
+            done = [trace(partial(self.call, answer), case, self.form) for case in self.order(cases)]
+        return self.settled(done, cases)
+
+    @staticmethod
+    def order(cases: list[tuple]) -> list[tuple]:
+        """The cases as they are run: the first at once again, and at the end."""
+        return [cases[0], *cases, cases[0]]
 
     def form(self, result: object) -> object:
         """What an answer returned, in the one form in which answers are compared."""
-        return self.accept(parts(result, *self.returns) if self.returns else result)
+        return self.accept(parts(result, *self.returns) if self.returns and not self.settle else result)
+
+    def settled(self, done: list[dict], cases: list[tuple]) -> list[dict]:
+        """The traces of cases in `order`, ready to be compared: one for each case, then the two more of the first."""
+        first, again, *others = [self.settle_one(got, case) for got, case in zip(done, self.order(cases), strict=True)]
+        return [first, *others[:-1], again, others[-1]]
+
+    def settle_one(self, got: dict, case: tuple) -> dict:
+        """One trace, ready to be compared."""
+        return got | {"values": flat(self.settle(got["values"], *case))} if self.settle and "values" in got else got
 
     def diagnose(self, got: list[dict], cases: list[tuple]) -> list[Slip] | None:
         """[] for a right answer, the fewest slips that do the same as a wrong one on every case, None when no two of them do."""
@@ -172,7 +190,7 @@ class Exercise:
     def slipped(self, cases: list[tuple], slips: Sequence[Slip] = ()) -> Iterator[dict]:
         """What the right function does with each case, with some slips switched on."""
         known = partial(self.truth, **{slip.switch: True for slip in slips})
-        return (trace(partial(self.call, known), case, self.form) for case in cases)
+        return (self.settle_one(trace(partial(self.call, known), case, self.form), case) for case in cases)
 
     def names(self) -> list[str]:
         """What the arguments of a case are called."""

@@ -90,7 +90,7 @@ WRITING = (
 
 
 def written(answer, cell, weights, eos, k, start, maxlen):
-    """What a function writes with a small model after the start, as numbers; of several sequences, the best of the first and the last."""
+    """What a function writes with a small model after the start, as numbers: all that it returned, or of several sequences the first and the last."""
     model = toy(cell, [w.detach() for w in weights])
     random.seed(0), np.random.seed(0)
     with torch.random.fork_rng():
@@ -101,8 +101,14 @@ def written(answer, cell, weights, eos, k, start, maxlen):
             raise meant(error, WRITING) from None
     if any(not torch.equal(p, w) for p, w in zip([*model.emb.parameters(), *model.rnn.parameters(), *model.decoder.parameters()], weights)):
         raise Unfit("the weights of the model have been changed; what you are given stays as it is")
-    first = [LETTERS.index(c) for c in start]
     found = known_letters(result)
+    return [torch.tensor(ids, dtype=torch.long) for ids in (found[:1] if len(found) == 1 else [found[0], found[-1]])]
+
+
+def meaning(values, cell, weights, eos, k, start, maxlen):
+    """Of the sequences that `written` found the likelier one after its start: its length, and its numbers."""
+    model, first = toy(cell, weights), string2code(start).tolist()
+    found = [[int(i) for i in ids] for ids in values]
     texts = [tidy(ids, first, eos) for ids in found]
     if len(texts) > 1:
         texts = sorted({tuple(texts[0]), tuple(texts[-1])}, key=lambda t: -likelihood(model, first, t, eos, maxlen))
@@ -125,7 +131,9 @@ def known_letters(result):
 
 
 def likelihood(model, first, ids, eos, maxlen):
-    """The log-probability of a sequence after the start, with EOS where it is shorter than maxlen."""
+    """The log-probability of a sequence after the start, with EOS where it is shorter than maxlen; of one with unknown tokens, -inf."""
+    if not all(0 <= i < model.emb.num_embeddings for i in ids):
+        return -math.inf
     ids = [*ids, *[eos] * (len(ids) < maxlen)]
     out, _ = model.rnn(model.emb(torch.tensor([*first, *ids])[:, None]))
     scores = model.decoder(out[len(first) - 1 : -1, 0]).log_softmax(1)  # (N, V)

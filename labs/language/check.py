@@ -17,7 +17,7 @@ from rnncourse.models import LanguageModel
 from rnncourse.toys import ALPHABET, Remembered, Toy, drawn_toy, pooled, read_on, string2code, toy  # noqa: F401
 from rnncourse.toys import POOL as TOYS
 from rnncourse.traces import Forbidden, Unfit, kind
-from rnncourse.writing import BEAM_SLIPS, BEAMS, H_ALONE, NEGATIVE, WRITES, as_text, beams, meant, right_beam, search, written, written_words  # noqa: F401
+from rnncourse.writing import BEAM_SLIPS, BEAMS, H_ALONE, NEGATIVE, WRITES, as_text, beams, meaning, meant, right_beam, search, written, written_words  # noqa: F401
 
 MODEL, TARGETS, MASKS, GENERATE, SAMPLES = (f"language/neural.html#sec-neural-{name}" for name in ("model", "targets", "masks", "generate", "samples"))
 FILES, GATES, NORM, BROKEN = (f"language/instruments.html#sec-instruments-{name}" for name in ("files", "gates", "norm", "broken"))
@@ -1036,6 +1036,7 @@ generate = Exercise(
     cases=writers,
     read=GENERATE,
     call=written,
+    settle=meaning,
     returns=("the length", "what follows the start"),
     words=written_words,
     forbids=DECODING,
@@ -1052,6 +1053,7 @@ generate_beam = Exercise(
     cases=beams,
     read=BEAM,
     call=written,
+    settle=meaning,
     returns=("the length", "what follows the start"),
     words=written_words,
     forbids=DECODING,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from rnncourse.checks import Exercise, slips
 from rnncourse.toys import ALPHABET
 from rnncourse.traces import Forbidden, Unfit, forbidden, kind
-from rnncourse.writing import BEAM_SLIPS, WRITES, as_text, beams, meant, right_beam, written, written_words  # noqa: F401
+from rnncourse.writing import BEAM_SLIPS, WRITES, as_text, beams, meaning, meant, right_beam, written, written_words  # noqa: F401
 
 BEAM, LENGTH, DRAW = (f"generation/search.html#sec-search-{name}" for name in ("beam", "length", "draw"))
 PRECISION, BLEU, ROUGE = (f"generation/measuring.html#sec-measuring-{name}" for name in ("precision", "bleu", "rouge"))
@@ -113,6 +113,7 @@ generate_beam = Exercise(
     cases=beams,
     read=BEAM,
     call=written,
+    settle=meaning,
     returns=("the length", "what follows the start"),
     words=written_words,
     forbids=DECODING,
@@ -374,12 +375,19 @@ def with_states(answer, W, b, alpha, h):
             raise meant(error, CHOOSING) from None
     if not (torch.equal(decoder.weight, W) and torch.equal(decoder.bias, b) and torch.equal(given, h)):
         raise Unfit("the decoder or h has been changed; what you are given stays as it is")
-    if p.isnan().any() or tokens_of(bare(chosen(h.detach())), h) is None:
-        return p
-    known = [nucleus(decoder(h), alpha, frozenset(on)).detach().double() for on in [[], *[[slip.switch] for slip in p_nucleus.slips if slip.switch != "no_softmax"]]]
-    far = [math.inf if k.isnan().any() else (k - p).abs().max().item() for k in known]  # known[0] is the right one
+    return p, torch.tensor([tokens_of(bare(chosen(h.detach())), h) is not None])
+
+
+def drawn_from(values, W, b, alpha, h):
+    """Probabilities as they are; of shares of draws, the known distribution that they come from, if there is one so near."""
+    p, drawn = values
+    if p.isnan().any() or not drawn:
+        return [p]
+    mistakes = [[], *[[slip.switch] for slip in p_nucleus.slips if slip.switch != "no_softmax"]]
+    known = [nucleus(nn.functional.linear(h, W, b), alpha, frozenset(on)).double() for on in mistakes]
+    far = [math.inf if q.isnan().any() else (q - p).abs().max().item() for q in known]  # known[0] is the right one
     nearest = 0 if far[0] < 0.025 else min(range(len(far)), key=far.__getitem__)
-    return known[nearest] if far[nearest] < 0.045 else p
+    return [known[nearest] if far[nearest] < 0.045 else p]
 
 
 PROFILES = ((0.48, 0.25, 0.15, 0.08, 0.04), (0.42, 0.25, 0.16, 0.09, 0.05, 0.03), (0.82, 0.06, 0.04, 0.035, 0.025, 0.02), (0.21, 0.19, 0.17, 0.16, 0.14, 0.13),
@@ -452,6 +460,7 @@ p_nucleus = Exercise(
     cases=states,
     read=DRAW,
     call=with_states,
+    settle=drawn_from,
     returns=("the probabilities",),
     forbids=DECODING,
 )
