@@ -5,7 +5,6 @@ use; and from the copy of the package that goes with it, the functions are missi
 """
 
 import ast
-import shutil
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -127,8 +126,8 @@ def _is_plain(thing: object) -> bool:
         return False
 
 
-def package(parts: dict[str, str], forbids: Iterable[str], target: Path) -> None:
-    """A copy of the package without what an exercise asks for, to stand beside a submission.
+def course(parts: dict[str, str], forbids: Iterable[str]) -> dict[str, str]:
+    """The texts of the package by module, without what an exercise asks for, to stand beside a submission.
 
     Parameters
     ----------
@@ -136,16 +135,13 @@ def package(parts: dict[str, str], forbids: Iterable[str], target: Path) -> None
         What `driver` left of the modules of `SHARED`.
     forbids : iterable of str
         Dotted names; those of this package lose their code, so that it cannot be read either.
-    target : Path
-        A new folder.
     """
-    shutil.copytree(PACKAGE, target / "rnncourse", ignore=shutil.ignore_patterns("__pycache__", "grading", "hand_in.py", "*.pyc"))
-    for shared in SHARED:
-        (target / "rnncourse" / f"{shared}.py").write_text(parts[shared], "utf8")
-    for path in sorted((target / "rnncourse").glob("*.py")):
+    texts = {}
+    for path in sorted(PACKAGE.glob("*.py")):
         gone = {n.rpartition(".")[2]: n for n in forbids if n.rpartition(".")[0] == f"rnncourse.{path.stem}"}
-        if gone:
-            path.write_text(without(path.read_text("utf8"), gone), "utf8")
+        text = parts.get(path.stem) or path.read_text("utf8")
+        texts["rnncourse" if path.stem == "__init__" else f"rnncourse.{path.stem}"] = without(text, gone) if gone else text
+    return texts
 
 
 def without(text: str, gone: dict[str, str]) -> str:

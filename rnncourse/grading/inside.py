@@ -1,30 +1,60 @@
-"""What runs beside a submission: it reads one job, runs the cells and one exercise's cases, and writes what came of it.
+"""What runs in a sandbox, beside hostile code: the first process there, and one child for each exercise.
 
-It stands alone, without the rest of `rnncourse.grading`, and shares its process with hostile code: nothing that it says is believed. A student
-who forges its answer has to forge the right numbers for inputs that are drawn afresh, which is to solve the exercise.
+It stands alone, without the rest of the package, and nothing that it says is believed: a submission that forges its answer has to forge the
+right numbers for inputs that are drawn afresh, which is to solve the exercise.
 """
 
-import importlib
+import ctypes
+import importlib.util
 import linecache
 import os
+import resource
+import select
+import signal
+import struct
 import sys
+import time
 import types
+from collections.abc import Callable
 from functools import partial
+
+from plain import NotPlain, dump, load
+
+PR_SET_DUMPABLE = 4
+
+
+class Course:
+    """Imports the course's package from the texts that a job brings: they never lie on a disk."""
+
+    def __init__(self, texts: dict[str, str]):
+        self.texts = texts
+
+    def find_spec(self, name: str, path: object, target: object = None) -> object:
+        if name in self.texts:
+            return importlib.util.spec_from_loader(name, self, is_package=name == "rnncourse", origin=f"<{name}>")
+        return None
+
+    def create_module(self, spec: object) -> None:
+        return None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        name = module.__name__
+        module.__file__ = f"/rnncourse/{name.rpartition('.')[2]}.py"
+        exec(compile(self.texts[name], f"<{name}>", "exec"), vars(module))
 
 
 class Quiet:
-    """Stands in the place of IPython: magics do nothing."""
+    """Stands in the place of IPython, and of the lab's checks: whatever it is asked for, it does nothing."""
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Callable:
         if name.startswith("__"):
             raise AttributeError(name)
         return lambda *args, **kwargs: None
 
 
-def define(cells: list[tuple[str, str]], space: dict) -> dict[str, dict]:
+def define(cells: list, space: dict) -> dict[str, dict]:
     """Run cells one after the other, each (label, source), as a notebook would; what they raised, by label, as `rnncourse.traces` tells it."""
     from IPython.core.inputtransformer2 import TransformerManager
-
     from rnncourse.traces import caught
 
     errors = {}
@@ -44,28 +74,25 @@ def run(job: dict) -> dict:
     Parameters
     ----------
     job : dict
-        "name" of the exercise; "cells", a list of (label, source); "cases", in the order in which they are run; "driver", source;
-        "frozen", data for it.
+        "name" of the exercise; "cells", a list of (label, source); "cases", in the order in which they are run; "course", the texts of
+        the package by module; "driver", a text; "frozen", data for it.
 
     Returns
     -------
     dict
-        "errors" of the cells by label, and "done", the traces of the cases; or None if no cell defined the function.
+        "errors" of the cells by label, and "done", the traces of the cases; that is None if no cell defined the function.
     """
-    import torch
-
+    sys.meta_path.insert(0, Course(job["course"]))
     from rnncourse.traces import forbidden, lent, parts, trace
 
-    torch.manual_seed(0)
     check = {"__name__": "check", "FROZEN": job["frozen"]}
     exec(compile(job["driver"], "<check>", "exec"), check)
-    how = check["RUN"]
-    main = sys.modules["__main__"] = types.ModuleType("__main__")
-    sys.modules["check"] = Quiet()  # the notebook calls its checks in cells that are not run
-    vars(main)["get_ipython"] = Quiet
+    how, main = check["RUN"], types.ModuleType("__main__")
+    sys.modules |= {"__main__": main, "check": Quiet()}
+    main.get_ipython = Quiet
     names, accept = how.get("returns", ()), how.get("accept", lambda result: result)
     form = accept if how["settles"] or not names else lambda result: accept(parts(result, *names))
-    with forbidden([n for n in how.get("forbids", ()) if _there(n)], how["title"]):
+    with forbidden(how.get("forbids", ()), how.get("title", "")):
         errors = define(job["cells"], vars(main))
         answer = vars(main).get(job["name"])
         if not callable(answer):
@@ -76,25 +103,89 @@ def run(job: dict) -> dict:
     return {"errors": errors, "done": done}
 
 
-def _there(name: str) -> bool:
-    """Whether a forbidden function can be reached at all; those of the course are gone from its copy of the package, and stay watched."""
-    try:
-        importlib.import_module(name.rpartition(".")[0])
-    except ImportError:
-        return False
-    return True
-
-
-def serve(source: int, target: int) -> None:
-    """Read one job from a file descriptor, and write the answer to another."""
-    from plain import dump, load
-
-    with os.fdopen(source, "rb") as file:
-        job = load(file.read())
-    answer = dump(run(job))
+def child(data: bytes, target: int, seconds: float) -> None:
+    """Run a job in this process, and write what came of it."""
+    os.setsid()
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(quiet, fd)
+    os.closerange(3, target), os.closerange(target + 1, 1024)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(2 * seconds) + 5,) * 2)  # if all else fails
     with os.fdopen(target, "wb") as file:
-        file.write(answer)
+        file.write(dump(run(load(data))))
+
+
+def supervised(data: bytes, seconds: float, most: int) -> tuple[str, bytes]:
+    """Run a job in a child of its own: how it ended ("done", "slow", "big" or "dead"), and what it wrote."""
+    source, target = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child(data, target, seconds)
+        finally:
+            os._exit(0)
+    os.close(target)
+    os.set_blocking(source, False)
+    end, answer, how, over = time.monotonic() + seconds, bytearray(), "done", os.pidfd_open(pid)
+    while how == "done":
+        ready = select.select([source, over], [], [], max(0.0, end - time.monotonic()))[0]
+        if not ready:
+            how = "slow"
+        elif source in ready and (chunk := os.read(source, 1 << 20)):
+            answer += chunk
+            how = "big" if len(answer) > most else how
+        elif over in ready or source in ready:  # what it has left running does not count
+            break
+    os.close(source), os.close(over)
+    sweep(pid)
+    return (how if answer or how != "done" else "dead"), bytes(answer) if how == "done" else b""
+
+
+def sweep(pid: int) -> None:
+    """Kill whatever is left: all of the sandbox but this process, which is its first; without a sandbox, the child's own group."""
+    try:
+        os.kill(-1, signal.SIGKILL) if os.getpid() == 1 else os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def read(source: int, n: int) -> bytes:
+    """So many bytes, or none at the end."""
+    data = bytearray()
+    while len(data) < n:
+        if not (chunk := os.read(source, min(n - len(data), 1 << 20))):
+            return b""
+        data += chunk
+    return bytes(data)
+
+
+def main() -> None:
+    """Serve jobs from standard input, one after the other; the answers go to standard output."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no child may look into this process, or at its files
+    import IPython.core.inputtransformer2  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    source, target = os.dup(0), os.dup(1)
+    os.write(target, b"ready")
+    while header := read(source, 24):
+        size, seconds, most = struct.unpack("<QdQ", header)
+        data = read(source, size)
+        how, answer = supervised(data, seconds, most)
+        for chunk in (how.encode().ljust(8), struct.pack("<Q", len(answer)), answer):
+            while chunk:
+                chunk = chunk[os.write(target, chunk) :]
 
 
 if __name__ == "__main__":
-    serve(0, int(sys.argv[1]))
+    try:
+        main()
+    except NotPlain as error:
+        sys.exit(str(error))
