@@ -2,7 +2,7 @@
 
 It is layered; arrows point from user to used, and only downwards (a test keeps them true)::
 
-    hand_in (the file to upload)
+    hand_in (the file to upload)    remember (results that a lab keeps)
     checks (names the mistake)   demos (sliders)    writing (what the checks of written text know)
     plots    results (stored experiments)    corpora (texts, splits)    traces (what an answer does)    toys (models that write)
     logs (progress, TensorBoard files)    models (language model)    translation (encoder, decoder)    decoding (drawing, searching)

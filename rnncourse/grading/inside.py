@@ -115,8 +115,11 @@ def child(data: bytes, target: int, seconds: float) -> None:
         file.write(dump(run(load(data))))
 
 
-def supervised(data: bytes, seconds: float, most: int) -> tuple[str, bytes]:
-    """Run a job in a child of its own: how it ended ("done", "slow", "big" or "dead"), and what it wrote."""
+def supervised(data: bytes, seconds: float, most: int, grader: int) -> tuple[str, bytes]:
+    """Run a job in a child of its own: how it ended ("done", "slow", "big" or "dead"), and what it wrote.
+
+    If ``grader``, from which jobs come, is closed meanwhile, there is nobody left to tell: this process ends, and with it the sandbox.
+    """
     source, target = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -128,7 +131,9 @@ def supervised(data: bytes, seconds: float, most: int) -> tuple[str, bytes]:
     os.set_blocking(source, False)
     end, answer, how, over = time.monotonic() + seconds, bytearray(), "done", os.pidfd_open(pid)
     while how == "done":
-        ready = select.select([source, over], [], [], max(0.0, end - time.monotonic()))[0]
+        ready = select.select([source, over, grader], [], [], max(0.0, end - time.monotonic()))[0]
+        if grader in ready:
+            os._exit(1)
         if not ready:
             how = "slow"
         elif source in ready and (chunk := os.read(source, 1 << 20)):
@@ -178,7 +183,7 @@ def main() -> None:
     while header := read(source, 24):
         size, seconds, most = struct.unpack("<QdQ", header)
         data = read(source, size)
-        how, answer = supervised(data, seconds, most)
+        how, answer = supervised(data, seconds, most, source)
         for chunk in (how.encode().ljust(8), struct.pack("<Q", len(answer)), answer):
             while chunk:
                 chunk = chunk[os.write(target, chunk) :]

@@ -111,9 +111,16 @@ class Sandbox:
             self.close()
             return "lost", None
 
-    def close(self) -> None:
-        """Kill all that runs in the sandbox, and leave nothing behind."""
+    def kill(self) -> None:
+        """Kill all that runs in the sandbox: its first process, which takes the others with it, and bubblewrap."""
+        for pid in [*family(self.process.pid)][1:2] if self.process.poll() is None else ():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.kill()
+
+    def close(self) -> None:
+        """End the sandbox, and leave nothing behind."""
+        self.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             pipe.close()
@@ -200,15 +207,14 @@ class Watch(threading.Thread):
 
     def __init__(self, sandbox: Sandbox):
         super().__init__(daemon=True)
-        self.pid, self.stop = sandbox.process.pid, threading.Event()
+        self.sandbox, self.stop = sandbox, threading.Event()
         if sandbox.group is None:
             self.start()
 
     def run(self) -> None:
         while not self.stop.wait(0.05):
-            if sum(map(resident, family(self.pid))) > MEMORY:
-                os.kill(self.pid, signal.SIGKILL)
-                return
+            if sum(map(resident, family(self.sandbox.process.pid))) > MEMORY:
+                return self.sandbox.kill()
 
 
 def family(pid: int) -> Iterator[int]:
