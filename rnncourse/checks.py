@@ -210,7 +210,8 @@ class Exercise:
         called = ", ".join(f"{name} {describe(a)}" for name, a in zip(self.names(), case) if name in given)
         leaves = [name for name, a in zip(self.names(), case) for b in (a if isinstance(a, list) else [a]) if is_leaf(b)]
         named = [f"- {slip.says}. Read {slip.read} in the book." for slip in found or ()]
-        seen = f"With {called}: {self.difference(mine, right, leaves)}"
+        told = self.difference(mine, right, leaves)
+        seen = f"With {called}: {told}" if len(called) < 300 else f"{told[0].upper()}{told[1:]}\nThat is with {called}"
         return "\n".join([*named, seen] if found else [seen, f"Read {self.read} in the book."])
 
     def difference(self, got: dict, right: dict, leaves: Sequence[str] = ()) -> str:
