@@ -12,10 +12,11 @@ from pathlib import Path
 from rnncourse.checks import Exercise
 from rnncourse.results import PACKAGE
 
+from .assemble import used
 from .plain import NotPlain, dump
 
 SHARED = ("writing", "toys")  # modules of the package that are parts of checks
-RUNNING = ("title", "call", "returns", "accept", "settle", "lends", "forbids")  # what is needed of an exercise to run an answer
+RUNNING = ("call", "accept", "lends")  # the parts of an exercise that are code, and needed to run an answer
 Names = dict[str, ast.stmt]
 
 
@@ -39,11 +40,6 @@ def module(path: Path) -> tuple[list[str], Names]:
     return text.splitlines(), bound
 
 
-def used(node: ast.AST) -> list[str]:
-    """The names that occur in some code."""
-    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
-
-
 def needed(files: dict[str, Path], start: Iterable[tuple[str, str]], stop: Iterable[tuple[str, str]] = ()) -> set[tuple[str, str]]:
     """All that some names depend on, as pairs (module, name); ``stop`` is not followed any further."""
     todo, found = list(start), set()
@@ -57,7 +53,7 @@ def needed(files: dict[str, Path], start: Iterable[tuple[str, str]], stop: Itera
             source = (node.module or "").removeprefix("rnncourse").lstrip(".")
             todo += [(source, name)] * (source in files)
         elif not isinstance(node, ast.Import) and (where, name) not in stop:
-            todo += [(where, other) for other in used(node)]
+            todo += [(where, other) for other in used(ast.unparse(node))]
     return found
 
 
@@ -78,8 +74,8 @@ def cut(path: Path, names: set[str], frozen: Iterable[str] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def driver(lab: Path, check: object, name: str) -> tuple[dict[str, str], dict[str, object]]:
-    """The driver of one exercise.
+def driver(lab: Path, check: object, name: str) -> dict:
+    """What is needed to run the answers to one exercise, as plain data: a part of a sandbox's job.
 
     Parameters
     ----------
@@ -92,31 +88,38 @@ def driver(lab: Path, check: object, name: str) -> tuple[dict[str, str], dict[st
 
     Returns
     -------
-    files : dict
-        By module ("check", and those of `SHARED`) what is left of its source; "check" ends in a dictionary ``RUN``.
-    frozen : dict
-        Plain data that "check" finds as ``FROZEN``: names whose value is worked out with the help of a right answer.
+    dict
+        "driver", what is left of the check's source, which ends in a dictionary ``RUN`` of the exercise's ``call``, ``accept`` and ``lends``;
+        "frozen", names that it finds in ``FROZEN``, since their value is worked out with the help of a right answer; "course", the
+        texts of the package (`course`); "title", "returns", "forbids" and "settles" of the exercise.
 
     Raises
     ------
     Leaks
         If the right function of this exercise is among what is needed to run an answer.
     """
-    files = {"check": lab / "check.py"} | {shared: PACKAGE / f"{shared}.py" for shared in SHARED}
-    given = {k.arg: k.value for k in module(files["check"])[1][name].value.keywords if k.arg in RUNNING and k.arg != "settle"}
-    truths = {exercise.truth.__name__: key for key, exercise in vars(check).items() if isinstance(exercise, Exercise)}
-    start = [("check", n) for value in given.values() for n in used(value)]
+    exercise, files = getattr(check, name), {"check": lab / "check.py"} | {shared: PACKAGE / f"{shared}.py" for shared in SHARED}
+    given = {key: value for key, value in keywords(files["check"], name).items() if key in RUNNING}
+    truths = {other.truth.__name__ for other in vars(check).values() if isinstance(other, Exercise)}
+    start = [("check", n) for value in given.values() for n in used(ast.unparse(value))]
     frozen = {n: vars(check)[n] for where, n in needed(files, start) if where == "check" and _is_plain(vars(check)[n])
-              and any(other in truths for _, other in needed(files, [("check", n)]))}  # fmt: skip
+              and truths & {other for _, other in needed(files, [("check", n)])}}  # fmt: skip
     names = needed(files, start, stop=[("check", n) for n in frozen])
-    own = {n for n, key in truths.items() if getattr(check, name).truth is getattr(check, key).truth}
-    if held := own & {n for _, n in names}:
-        raise Leaks(f"{name} cannot be run without {', '.join(held)}, its answer: move what needs it into settle")
+    if exercise.truth.__name__ in {n for _, n in names}:
+        raise Leaks(f"{name} cannot be run without {exercise.truth.__name__}, its answer: move what needs it into settle")
     parts = {where: cut(path, {n for place, n in names if place == where}, frozen if where == "check" else ()) for where, path in files.items()}
     run = ", ".join(f"{key!r}: {ast.unparse(value)}" for key, value in given.items())
-    settles = "settle" in {k.arg for k in module(files["check"])[1][name].value.keywords}
-    parts["check"] += f"\nRUN = {{{run}, 'settles': {settles}}}\n"
-    return parts, frozen
+    return {"driver": f"{parts.pop('check')}\nRUN = {{{run}}}\n", "frozen": frozen, "course": course(parts, exercise.forbids), "title": exercise.title,
+            "returns": exercise.returns, "forbids": exercise.forbids, "settles": exercise.settle is not None}  # fmt: skip
+
+
+def keywords(path: Path, name: str) -> dict[str, ast.expr]:
+    """The arguments with which an exercise is made, also where a function of the check makes it."""
+    bound = module(path)[1]
+    call = bound[name].value
+    while isinstance(maker := bound.get(call.func.id), ast.FunctionDef):
+        call = next(node.value for node in maker.body if isinstance(node, ast.Return))
+    return {k.arg: k.value for k in call.keywords}
 
 
 def _is_plain(thing: object) -> bool:
@@ -139,7 +142,7 @@ def course(parts: dict[str, str], forbids: Iterable[str]) -> dict[str, str]:
     texts = {}
     for path in sorted(PACKAGE.glob("*.py")):
         gone = {n.rpartition(".")[2]: n for n in forbids if n.rpartition(".")[0] == f"rnncourse.{path.stem}"}
-        text = parts.get(path.stem) or path.read_text("utf8")
+        text = parts[path.stem] if path.stem in parts else path.read_text("utf8")
         texts["rnncourse" if path.stem == "__init__" else f"rnncourse.{path.stem}"] = without(text, gone) if gone else text
     return texts
 

@@ -74,8 +74,8 @@ def run(job: dict) -> dict:
     Parameters
     ----------
     job : dict
-        "name" of the exercise; "cells", a list of (label, source); "cases", in the order in which they are run; "course", the texts of
-        the package by module; "driver", a text; "frozen", data for it.
+        "name" of the exercise; "cells", a list of (label, source); "cases", in the order in which they are run; and what
+        `rnncourse.grading.drivers.driver` returns.
 
     Returns
     -------
@@ -90,9 +90,9 @@ def run(job: dict) -> dict:
     how, main = check["RUN"], types.ModuleType("__main__")
     sys.modules |= {"__main__": main, "check": Quiet()}
     main.get_ipython = Quiet
-    names, accept = how.get("returns", ()), how.get("accept", lambda result: result)
-    form = accept if how["settles"] or not names else lambda result: accept(parts(result, *names))
-    with forbidden(how.get("forbids", ()), how.get("title", "")):
+    names, accept = job["returns"], how.get("accept", lambda result: result)
+    form = accept if job["settles"] or not names else lambda result: accept(parts(result, *names))
+    with forbidden(job["forbids"], job["title"]):
         errors = define(job["cells"], vars(main))
         answer = vars(main).get(job["name"])
         if not callable(answer):
