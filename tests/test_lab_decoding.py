@@ -90,6 +90,8 @@ wrong("best_hypothesis")(ranking(lambda p, n, a: p / (n + 1) ** a))
 wrong("best_hypothesis")(lambda hypotheses, alpha: max(log_prob / len(ids) ** alpha for ids, log_prob in hypotheses))
 wrong("best_hypothesis", "score_lost")(lambda hypotheses, alpha: max(hypotheses, key=lambda h: h[1] / len(h[0]) ** alpha))
 wrong("best_hypothesis")(lambda hypotheses, alpha: hypotheses.sort(key=lambda h: -h[1] / len(h[0]) ** alpha) or (0, hypotheses[0][1] / len(hypotheses[0][0]) ** alpha))
+wrong("best_hypothesis", "swapped")(lambda hypotheses, alpha: ranking(lambda p, n, a: p / n**a)(hypotheses, alpha)[::-1])
+wrong("best_hypothesis", "swapped")(lambda hypotheses, alpha: max((p / len(ids) ** alpha, i) for i, (ids, p) in enumerate(hypotheses)))
 
 
 @wrong("best_hypothesis", "eos_apart")
@@ -162,6 +164,50 @@ def answer(decoder, alpha):
     def f(h):
         p = decoder(h).softmax(-1)
         p = p * (p.cumsum(-1) - p < alpha)
+        return p / p.sum(-1, keepdim=True)
+
+    return f
+
+
+@wrong("p_nucleus", "over_batch_whole")
+def answer(decoder, alpha):
+    def f(h):
+        p, places = torch.softmax(decoder(h), dim=0).sort(-1, descending=True)
+        if alpha < 1:
+            p = torch.where(p.cumsum(-1) - p < alpha, p, torch.zeros_like(p))
+        return torch.zeros_like(p).scatter(-1, places, p / p.sum(-1, keepdim=True))
+
+    return f
+
+
+@wrong("p_nucleus", "gathered")
+def answer(decoder, alpha):
+    def f(h):
+        p, places = decoder(h).softmax(-1).sort(-1, descending=True)
+        p[p.cumsum(-1) - p >= alpha] = 0
+        return (p / p.sum(-1, keepdim=True)).gather(-1, places)
+
+    return f
+
+
+@wrong("p_nucleus", "mask_gathered")
+def answer(decoder, alpha):
+    def f(h):
+        p = decoder(h).softmax(-1)
+        ordered, places = p.sort(-1, descending=True)
+        keep = ordered.cumsum(-1) - ordered < alpha
+        p = p * keep.gather(-1, places)
+        return p / p.sum(-1, keepdim=True)
+
+    return f
+
+
+@wrong("p_nucleus", "mask_sorted")
+def answer(decoder, alpha):
+    def f(h):
+        p = decoder(h).softmax(-1)
+        ordered, _ = p.sort(-1, descending=True)
+        p[ordered.cumsum(-1) - ordered >= alpha] = 0
         return p / p.sum(-1, keepdim=True)
 
     return f
@@ -279,9 +325,38 @@ wrong("bleu", "base")(scoring(mean=lambda p: math.exp(sum(map(math.log2, p)) / 4
 wrong("bleu", "percent")(lambda hs, rs: 100 * scoring()(hs, rs))
 wrong("bleu", "first_reference")(scoring(count=lambda h, known, n: clipped(h, known[:1], n)))
 wrong("bleu", "one_added")(scoring(add=1))
+wrong("bleu", "arithmetic_guarded")(scoring(mean=lambda p: sum(p) / 4 if all(p) else 0.0))
+wrong("bleu", "no_log")(scoring(mean=lambda p: math.exp(sum(p) / 4)))
+wrong("bleu", "no_log_guarded")(scoring(mean=lambda p: 0.0 if 0 in p else math.exp(sum(a / 4 for a in p))))
+wrong("bleu", "tie_first")(scoring(length=lambda h, known: len(min(known, key=lambda k: abs(len(k) - len(h))))))
 wrong("bleu")(lambda hs, rs: scoring()([h for h in hs if h], [r for h, r in zip(hs, rs) if h]))
 wrong("bleu")(scoring(count=lambda h, known, n: (clipped(h, known, n)[0], len(h) - n + 1)))
 wrong("bleu")(lambda hs, rs: ([known.sort(key=len) for known in rs], scoring()(hs, rs))[1])
+
+
+def looping(orders=range(1, 5), log=lambda matches, total: math.log(matches / total)):
+    """A loop that gives up at an order without a match."""
+
+    def answer(hypotheses, references):
+        logs = 0.0
+        for n in orders:
+            matches = total = 0
+            for h, known in zip(hypotheses, references):
+                m, t = clipped(h, known, n)
+                matches, total = matches + m, total + t
+            if matches == 0:
+                return 0.0
+            logs += log(matches, total) / 4
+        c = sum(map(len, hypotheses))
+        r = sum(min((abs(len(k) - len(h)), len(k)) for k in known)[1] for h, known in zip(hypotheses, references))
+        return min(1, math.exp(1 - r / c)) * math.exp(logs)
+
+    return answer
+
+
+wrong("bleu", "three_quarters")(looping(range(1, 4)))
+wrong("bleu", "one_added_guarded")(looping(log=lambda matches, total: math.log((matches + 1) / (total + 1))))
+wrong("bleu", "no_log_guarded")(looping(log=lambda matches, total: matches / total))
 
 
 @wrong("bleu")
@@ -330,6 +405,18 @@ wrong("rouge_n")(lambda h, r, n: (1.0, 1.0, 1.0) if len(h) < n and len(r) < n el
 wrong("rouge_n")(lambda h, r, n: (rouge()(h, r, n)[0], clipped(h, [r], n)[0] / (len(r) - n + 1) if len(h) >= n else 0.0, rouge()(h, r, n)[2]))
 
 
+@wrong("rouge_n", "recall_words")
+def answer(hypothesis, reference, n):
+    matches, total = clipped(hypothesis, [reference], n)
+    return three(matches, total, len(reference))
+
+
+@wrong("rouge_n", "matched_sets")
+def answer(hypothesis, reference, n):
+    a, b = ([tuple(words[i : i + n]) for i in range(len(words) - n + 1)] for words in (hypothesis, reference))
+    return three(len(set(a) & set(b)), len(a), len(b))
+
+
 @wrong("rouge_n", "unclipped")
 def answer(hypothesis, reference, n):
     a, b = ([tuple(words[i : i + n]) for i in range(len(words) - n + 1)] for words in (hypothesis, reference))
@@ -352,6 +439,8 @@ wrong("rouge_l", "suffix")(table(other=lambda t, i, j: 0))
 wrong("rouge_l", "aliased")(table(make=lambda n, m: [[0] * m] * n))
 wrong("rouge_l", "one_way")(table(other=lambda t, i, j: t[i - 1][j]))
 wrong("rouge_l", "counted_twice")(table(match=lambda t, i, j: max(t[i - 1][j], t[i][j - 1]) + 1))
+wrong("rouge_l", "above")(table(match=lambda t, i, j: t[i - 1][j] + 1))
+wrong("rouge_l", "aliased")(table(match=lambda t, i, j: t[i][j - 1] + 1))
 wrong("rouge_l", "end_lost")(table(end=1, last=lambda t: t[-2][-2] if len(t) > 1 else 0))
 wrong("rouge_l", "mean_f1")(table(f1=lambda p, r: (p + r) / 2))
 wrong("rouge_l", "swapped")(lambda h, r: table()(r, h))
@@ -415,7 +504,7 @@ wrong("beam_step", "last_only")(step(add=False))
 wrong("beam_step", "smallest")(step(largest=False))
 wrong("beam_step", "width_fixed")(step(parents=lambda place, V, k: place // 7, tokens=lambda place, V, k: place % 7))
 wrong("beam_step", "eos_fixed")(lambda log_probs, sums, ended, eos: step()(log_probs, sums, ended, 1))
-wrong("beam_step")(step(parents=lambda place, V, k: place // k, tokens=lambda place, V, k: place % k))
+wrong("beam_step", "width_k")(step(parents=lambda place, V, k: place // k, tokens=lambda place, V, k: place % k))
 wrong("beam_step")(lambda log_probs, sums, ended, eos: step()(log_probs, sums, ended, eos)[1:])
 
 
@@ -441,6 +530,25 @@ def answer(log_probs, sums, ended, eos):
     itself[eos] = 0
     best, place = (torch.where(ended[..., None], itself, log_probs) + sums[..., None]).flatten().topk(B * k)
     return best.view(B, k), (place // V % k).view(B, k), (place % V).view(B, k)
+
+
+@wrong("beam_step", "over_batch_counted")
+def answer(log_probs, sums, ended, eos):
+    B, k, V = log_probs.shape
+    log_probs = log_probs.clone()
+    log_probs[ended] = -math.inf
+    log_probs[..., eos] = log_probs[..., eos].masked_fill(ended, 0)
+    best, place = (log_probs + sums[..., None]).reshape(-1).topk(B * k)
+    return best.reshape(B, k), (place // V).reshape(B, k), (place % V).reshape(B, k)
+
+
+@wrong("beam_step", "one_for_all")
+def answer(log_probs, sums, ended, eos):
+    B, k, V = log_probs.shape
+    itself = torch.full((V,), -math.inf)
+    itself[eos] = 0
+    best, place = (torch.where(ended[..., None], itself, log_probs) + sums[..., None]).reshape(1, -1).expand(B, -1).topk(k, dim=1)
+    return best, place // V, place % V
 
 
 @wrong("beam_step", "apart")
@@ -557,6 +665,9 @@ def test_the_models_of_the_lab_are_small_and_hold_numbers_alone():
 def test_messages_say_what_is_seen_in_the_students_own_terms():
     assert "expected a function of h" in message("p_nucleus", lambda decoder, alpha: torch.ones(5))
     assert "the winner is at place" in message("best_hypothesis", lambda hypotheses, alpha: (len(hypotheses), 0.0))
+    assert "0.5 is no place" in message("best_hypothesis", lambda hypotheses, alpha: (0.5, 0.0))
+    assert "nan is no place" in message("best_hypothesis", lambda hypotheses, alpha: (np.nan, 0.0))
+    assert "it raised ZeroDivisionError: division by zero\n" in message("rouge_l", table(f1=lambda p, r: 2 * p * r / (p + r)))
     assert "expected three: precision, recall and F1" in message("rouge_n", lambda h, r, n: 0.5)
     assert "expected (B, k)" in message("beam_step", lambda log_probs, sums, ended, eos: (log_probs, log_probs, log_probs))
     assert "which makes BLEU 0" in message("bleu", scoring(mean=lambda p: geometric([max(a, 1e-4) for a in p])))

@@ -124,7 +124,8 @@ generate_beam = Exercise(
 
 
 def right_normalised(hypotheses, alpha, *, times=False, linear=False, power=False, no_eos=False, distinct=False, worst=False, ignored=False, per_token=False,
-                     probability=False, wu=False, logged=False, eos_apart=False, score_lost=False, from_one=False, by_sum=False):  # fmt: skip
+                     probability=False, wu=False, logged=False, eos_apart=False, score_lost=False, from_one=False, by_sum=False,
+                     swapped=False):  # fmt: skip
     """The place of the best of some hypotheses (ids, log_prob) by log_prob / length ** alpha, and its score; with a switch on, a known mistake."""
     found = []
     for ids, log_prob in hypotheses:
@@ -136,7 +137,8 @@ def right_normalised(hypotheses, alpha, *, times=False, linear=False, power=Fals
         found.append(log_prob - alpha * math.log(max(length, 1)) if logged else (math.exp(log_prob) if probability else log_prob) / max(norm, 1e-9))
     ranked = [log_prob for _, log_prob in hypotheses] if by_sum else found
     place = (min if worst else max)(range(len(found)), key=ranked.__getitem__)
-    return place + from_one, hypotheses[place][1] if score_lost else found[place]
+    place, score = place + from_one, hypotheses[place][1] if score_lost else found[place]
+    return (score, place) if swapped else (place, score)
 
 
 ALPHA_ZERO = "it divides by alpha, which may be 0"
@@ -164,7 +166,10 @@ def place_and_score(result, hypotheses):
 
 
 def ranking_words(name, at, wanted, got):
-    return f"the winner is at place {wanted:g}, counted from 0, and not at {got:g}" if name == "the place" else ""
+    if name != "the place":
+        return ""
+    whole = float(got).is_integer() and got >= 0
+    return f"the winner is at place {wanted:g}, counted from 0, {f'and not at {got:g}' if whole else f'and {got:g} is no place'}"
 
 
 def rankings(g, sizes=((5, 0.7), (4, 1.0), (6, 0.4), (5, 1.3), (4, 0.0))):
@@ -210,6 +215,7 @@ best_hypothesis = Exercise(
         ("score_lost", "the place is right, but the second value is the sum; return the score, the sum divided by length**alpha"),
         ("by_sum", "the winner is the likeliest, with its score beside it; the scores decide who wins"),
         ("from_one", "the place is counted from 1; the first has place 0"),
+        ("swapped", "the two come in the wrong order: the winner's place, then its score"),
     ),
     cases=rankings,
     read=LENGTH,
@@ -224,7 +230,8 @@ best_hypothesis = Exercise(
 def right_nucleus(decoder, alpha, *, top_share=False, top_only=False, threshold=False, threshold_rest=False, min_p=False, crossing_lost=False, empty=False,
                   one_more=False, inverted=False, ignored=False, rest=False, ascending=False, unsorted=False, sorted_order=False, not_normalised=False,
                   twice=False, softmax_end=False, softmax_zeros=False, over_batch=False, one_row=False, whole_batch=False, over_rows=False,
-                  one_sum=False, logits=False, no_softmax=False, last_lost=False, one_fails=False):  # fmt: skip
+                  one_sum=False, logits=False, no_softmax=False, last_lost=False, one_fails=False, over_batch_whole=False, gathered=False, mask_gathered=False,
+                  mask_sorted=False):  # fmt: skip
     """A function from states h to the probabilities of the nucleus; with a switch on, a known mistake."""
     on = {name for name, value in locals().items() if value is True}
 
@@ -246,7 +253,7 @@ CHOOSING = (
 
 def nucleus(logits, alpha, on=frozenset()):
     """The probabilities (…, V) of the nucleus of logits (…, V)."""
-    p = logits if "no_softmax" in on else logits.softmax(0 if "over_batch" in on else -1)
+    p = logits if "no_softmax" in on else logits.softmax(0 if on & {"over_batch", "over_batch_whole"} else -1)
     p = logits.softmax(-1).softmax(-1) if "twice" in on else p
     order = p.argsort(-1, descending="ascending" not in on)
     order = torch.arange(p.shape[-1]).expand_as(p) if "unsorted" in on else order
@@ -255,7 +262,7 @@ def nucleus(logits, alpha, on=frozenset()):
     if "whole_batch" in on and p.dim() == 2:
         flat, places = p.flatten().sort(descending=True)
         stays = torch.zeros_like(flat, dtype=torch.bool).scatter(0, places, flat.cumsum(0) - flat < alpha).view_as(p).gather(-1, order)
-    mask = torch.zeros_like(stays).scatter(-1, order, stays)
+    mask = stays if "mask_sorted" in on else stays.gather(-1, order) if "mask_gathered" in on else torch.zeros_like(stays).scatter(-1, order, stays)
     mask = mask[:1].expand_as(mask) if "one_row" in on and p.dim() == 2 else mask
     if "logits" in on:
         return logits.masked_fill(~mask, -math.inf)
@@ -266,7 +273,8 @@ def nucleus(logits, alpha, on=frozenset()):
         kept = kept.softmax(-1)
     elif "not_normalised" not in on:
         kept = kept / (kept.sum() if "one_sum" in on else kept.sum(-1, keepdim=True))
-    return kept.gather(-1, order) if "sorted_order" in on else kept
+    kept = kept.gather(-1, order) if on & {"sorted_order", "gathered"} else kept
+    return kept.gather(-1, order) if "gathered" in on else kept
 
 
 def staying(q, alpha, on):
@@ -280,6 +288,7 @@ def staying(q, alpha, on):
         stays = q >= lowest if name in on else stays
     stays = first < max(1, int(alpha * q.shape[-1])) if "top_share" in on else first == 0 if "top_only" in on else stays
     stays = stays & (total < 1) if "last_lost" in on and alpha == 1 else stays
+    stays = torch.ones_like(stays) if "over_batch_whole" in on and alpha == 1 else stays
     return torch.ones_like(stays) if "ignored" in on else ~stays if "inverted" in on else stays
 
 
@@ -442,12 +451,16 @@ p_nucleus = Exercise(
         ("ascending", "the unlikeliest come first; sort in descending order"),
         ("unsorted", "the probabilities are added in the order of the vocabulary; sort them first, the likeliest first"),
         ("sorted_order", "the probabilities come back in sorted order; put each back in its token's place (scatter, or the inverse of the sorting)"),
+        ("gathered", "the sorted probabilities are gathered a second time, which mixes them; gather sorts, and scatter puts each back in its token's place"),
+        ("mask_sorted", "which places stay is known in sorted order, but the probabilities are in that of the vocabulary; bring both to one order"),
+        ("mask_gathered", "the mask is brought back to the order of the vocabulary by gather, which sorts; that takes scatter, or the inverse of the sorting"),
         ("not_normalised", "the probabilities of the nucleus do not add up to 1; divide by their sum"),
         ("twice", "softmax is taken of probabilities before the nucleus is chosen; they are probabilities already (log_softmax twice, or a decoder with a softmax "
          "of its own, does no harm, softmax twice does)"),
         ("softmax_end", "the nucleus is normalised by a softmax of probabilities, which makes them nearly equal; divide by their sum"),
         ("softmax_zeros", "a softmax of probabilities makes even the zeros positive; divide by the sum"),
         ("over_batch", "the softmax goes over the batch, axis 0; the tokens are the last axis"),
+        ("over_batch_whole", "the softmax goes over the batch (dim=0), so that a token is compared with itself in other rows; the tokens are the last axis: dim=-1"),
         ("one_row", "the nucleus of the first row is taken for all rows; each row has its own"),
         ("whole_batch", "one nucleus is taken from all rows together; each row has its own"),
         ("over_rows", "the probabilities are added over the batch, axis 0; add them along the tokens, the last axis"),
@@ -613,7 +626,8 @@ clipped = Exercise(
 def right_bleu(hypotheses, references, *, mean=False, macro=False, arithmetic=False, product=False, three=False, one=False, fourth=False, no_penalty=False,
                inverted=False, always=False, ratio=False, condition=False, swapped=False, penalty_mean=False, shortest=False, longest=False, first_length=False,
                tie_longer=False, all_lengths=False, log_zero=False, zero_skipped=False, tiny=False, one_added=False, base=False, percent=False,
-               unclipped=False, summed=False, first_reference=False, characters=False, empty_fails=False, nan=False):  # fmt: skip
+               unclipped=False, summed=False, first_reference=False, characters=False, empty_fails=False, nan=False, arithmetic_guarded=False, no_log=False,
+               no_log_guarded=False, three_quarters=False, tie_first=False, one_added_guarded=False):  # fmt: skip
     """Corpus BLEU of up to four tokens, without smoothing, between 0 and 1; with a switch on, a known mistake."""
     on = frozenset(name for name, value in locals().items() if value is True)
     if mean:
@@ -621,7 +635,7 @@ def right_bleu(hypotheses, references, *, mean=False, macro=False, arithmetic=Fa
     return corpus_bleu(hypotheses, references, on) * (100 if percent else 1)
 
 
-LOG_ZERO, NOTHING = "the logarithm of 0", "a division by 0, where there is no n-gram"
+LOG_ZERO, NOTHING = "the logarithm of 0", "division by zero"
 SCORING = (
     (r"math domain error|expected a positive input", ValueError, LOG_ZERO),
     (r"division.* by zero|divide by zero|modulo by zero", ZeroDivisionError, NOTHING),
@@ -637,18 +651,22 @@ def corpus_bleu(hypotheses, references, on):
         return math.nan
     if any(matches == 0 < total for matches, total in sums) and "log_zero" in on:
         raise ValueError(LOG_ZERO)
-    p = [(matches + ("one_added" in on)) / max(total + ("one_added" in on), 1) for matches, total in sums]
+    more = bool(on & {"one_added", "one_added_guarded"})
+    p = [(matches + more) / max(total + more, 1) for matches, total in sums]
     if "macro" in on:
         p = [sum(matches / max(total, 1) for matches, total in order) / len(order) for order in counts]
-    p = p[:3] if "three" in on else p[:1] if "one" in on else p[3:] if "fourth" in on else p
+    p = p[:3] if on & {"three", "three_quarters"} else p[:1] if "one" in on else p[3:] if "fourth" in on else p
     p = [max(a, 1e-9) for a in p] if "tiny" in on else [a for a in p if a] or [0] if "zero_skipped" in on else p
-    if "arithmetic" in on:
+    guarded = min(p) == 0 or "one_added_guarded" in on and any(matches == 0 for matches, _ in sums)
+    if "arithmetic" in on or "arithmetic_guarded" in on and not guarded:
         together = sum(p) / len(p)
-    elif min(p) == 0:
+    elif "no_log" in on or "no_log_guarded" in on and not guarded:
+        together = math.exp(sum(p) / len(p))
+    elif guarded:
         together = 0
     else:
         log = math.log2 if "base" in on else math.log
-        together = math.exp(sum(map(log, p)) / (1 if "product" in on else len(p)))
+        together = math.exp(sum(map(log, p)) / (1 if "product" in on else 4 if "three_quarters" in on else len(p)))
     return together * penalty(hypotheses, references, on)
 
 
@@ -672,7 +690,7 @@ def closest(length, lengths, on):
     """The length of the reference that counts."""
     if on & {"shortest", "longest", "first_length", "all_lengths"}:
         return min(lengths) if "shortest" in on else max(lengths) if "longest" in on else sum(lengths) if "all_lengths" in on else lengths[0]
-    return min(lengths, key=lambda n: (abs(n - length), -n if "tie_longer" in on else n))
+    return min(lengths, key=lambda n: (abs(n - length), 0 if "tie_first" in on else -n if "tie_longer" in on else n))
 
 
 def scored(answer, hypotheses, references):
@@ -729,8 +747,12 @@ bleu = Exercise(
         ("mean", "this is the mean of the sentences' BLEUs; matches, totals and lengths are added up over the corpus first, and BLEU is computed once"),
         ("macro", "the precisions of the sentences are averaged; add up matches and totals over the corpus, and divide once for each order"),
         ("arithmetic", "the precisions are added; take their geometric mean: e to the mean of the logarithms"),
+        ("arithmetic_guarded", "the mean of the precisions is the arithmetic one; it is the geometric one, e to the mean of their logarithms"),
+        ("no_log", "e is raised to the mean of the precisions themselves, also where one of them is 0; it is raised to the mean of their logarithms, and 0 makes BLEU 0"),
+        ("no_log_guarded", "the logarithm is forgotten: e is raised to the mean of the precisions; it is raised to the mean of their logarithms"),
         ("product", "the precisions are multiplied, but the fourth root is missing: the mean of the logarithms, not their sum"),
         ("three", "only n-grams up to 3 count; up to 4 are asked for (range(1, 4) ends at 3)"),
+        ("three_quarters", "the orders are 1 to 3, each with the weight 1/4, so that the fourth is missing: range(1, 5) ends with it"),
         ("one", "only single tokens count; n-grams of 1 to 4 are asked for"),
         ("fourth", "only n-grams of 4 count; those of 1 to 4 are asked for"),
         ("no_penalty", "the brevity penalty is missing"),
@@ -744,11 +766,13 @@ bleu = Exercise(
         ("longest", "the longest reference counts for the length; it is the one whose length is closest to the hypothesis"),
         ("first_length", "the first reference counts for the length; it is the one whose length is closest to the hypothesis"),
         ("tie_longer", "of two references that are equally close the longer one counts; it is the shorter one"),
+        ("tie_first", "of two references that are equally close the one that comes first counts; it is the shorter one"),
         ("all_lengths", "the lengths of all references are added up; for each hypothesis one counts, the closest"),
         ("log_zero", "the logarithm of 0 is taken where an order has no match; BLEU is 0 then", None, ""),
         ("zero_skipped", "an order without a match is left out; it makes BLEU 0"),
         ("tiny", "an order without a match counts as 1e-9; it makes BLEU 0"),
         ("one_added", "1 is added to matches and totals; no smoothing is asked for"),
+        ("one_added_guarded", "where an order has matches, 1 is added to them and to the total; the precisions enter as they are, without smoothing"),
         ("base", "the logarithms have base 2, and e is raised to their mean; base and logarithm belong together"),
         ("percent", "the score goes from 0 to 100; from 0 to 1 is asked for"),
         ("unclipped", "the matches are not clipped; use your Exercise 4"),
@@ -813,12 +837,14 @@ THREE = (
 
 def right_rouge_n(hypothesis, reference, n, *, unclipped=False, sets=False, swapped=False, mean_f1=False, geometric=False, half=False, jaccard=False,
                   zero_fails=False, nan=False, percent=False, characters=False, lower=False, last_lost=False, partial=False, apart=False, glued=False,
-                  orders=False, same_total=False, words=False):  # fmt: skip
+                  orders=False, same_total=False, words=False, matched_sets=False, recall_words=False):  # fmt: skip
     """ROUGE-N of a hypothesis: precision, recall and F1; with a switch on, a known mistake."""
     on = frozenset(name for name, value in locals().items() if value is True)
     pairs = [(*partners(hypothesis, [reference], m, on), partners(reference, [hypothesis], m, on)[1]) for m in range(1 if orders else n, n + 1)]
     common, mine, known = (sum(column) for column in zip(*pairs))
-    mine, known = (len(hypothesis), len(reference)) if words else (mine, mine) if same_total else (mine, known)
+    mine, known = (len(hypothesis), len(reference)) if words else (mine, mine) if same_total else (mine, len(reference)) if recall_words else (mine, known)
+    if matched_sets:
+        common = sum(len({*grams(hypothesis, m, on)} & {*grams(reference, m, on)}) for m in range(1 if orders else n, n + 1))
     return overlap(common, mine, known, on)
 
 
@@ -853,6 +879,8 @@ rouge_n = Exercise(
         *THREE,
         ("unclipped", "the matches are not clipped; an n-gram counts as often as it stands in both texts, the smaller of the two counts"),
         ("sets", "each different n-gram counts once; count how often it comes"),
+        ("matched_sets", "the matches are counted in sets, each different n-gram once; it counts as often as it stands in both, the smaller of its two counts"),
+        ("recall_words", "the recall is divided by the number of the reference's tokens; divide by the number of its n-grams, N - n + 1"),
         ("same_total", "both shares are of the hypothesis's n-grams; the recall is the share of the reference's"),
         ("words", "the matches are divided by the numbers of tokens; divide by the numbers of n-grams, N - n + 1"),
         ("orders", "all orders from 1 to n are added up; only n-grams of n tokens count"),
@@ -886,7 +914,7 @@ def longest(a, b, on=frozenset()):
     for i, x in enumerate(a, 1):
         for j, y in enumerate(b, 1):
             other = table[i - 1][j] if "one_way" in on else 0 if on & {"substring", "suffix"} else max(table[i - 1][j], table[i][j - 1])
-            corner = max(table[i - 1][j], table[i][j - 1]) if "counted_twice" in on else table[i - 1][j - 1]
+            corner = max(table[i - 1][j], table[i][j - 1]) if "counted_twice" in on else table[i - 1][j - ("above" not in on)]
             table[i][j] = corner + 1 if x == y else other
     return max(map(max, table)) if "substring" in on else table[-1][-1]
 
@@ -901,8 +929,8 @@ def walked(a, b):
 
 
 def right_rouge_l(hypothesis, reference, *, substring=False, greedy=False, bag=False, sets=False, blocks=False, aliased=False, one_way=False, suffix=False,
-                  counted_twice=False, end_lost=False, start_lost=False, swapped=False, mean_f1=False, geometric=False, half=False, jaccard=False, zero_fails=False, nan=False,
-                  percent=False, characters=False, lower=False, same_total=False):  # fmt: skip
+                  counted_twice=False, above=False, end_lost=False, start_lost=False, swapped=False, mean_f1=False, geometric=False, half=False, jaccard=False,
+                  zero_fails=False, nan=False, percent=False, characters=False, lower=False, same_total=False):  # fmt: skip
     """ROUGE-L of a hypothesis: precision, recall and F1; with a switch on, a known mistake."""
     on = frozenset(name for name, value in locals().items() if value is True)
     hypothesis, reference = ([*" ".join(text)] if characters else [token.lower() for token in text] if lower else [*text] for text in (hypothesis, reference))
@@ -940,10 +968,12 @@ rouge_l = Exercise(
         ("bag", "the order of the tokens plays no part; in a subsequence they come in the same order in both"),
         ("sets", "the common tokens are counted, each once and in any order; in a subsequence they come in the same order in both, as often as they come"),
         ("blocks", "difflib takes the longest block first, and then what fits on both sides; that is not always the longest common subsequence"),
-        ("aliased", "all rows of the table are one list under many names ([[0] * m] * n does that); make a list for each"),
+        ("aliased", "all rows of the table are one list under many names ([[0] * m] * n does that), or 1 is added to the cell on the left where two tokens agree, "
+         "which comes to the same; make a list for each row, and add to the diagonal cell"),
         ("one_way", "where two tokens differ, only one neighbour is taken; it is the larger of both, the one above and the one on the left"),
         ("suffix", "where two tokens differ, the count begins again from 0; it is the larger of the neighbours, the one above and the one on the left"),
         ("counted_twice", "where two tokens agree, 1 is added to a neighbour, so that a token finds two partners; it is added to the diagonal one, of both without them"),
+        ("above", "where two tokens agree, 1 is added to the cell above, so that one token of the reference finds several partners; it is added to the diagonal one"),
         ("end_lost", "the last tokens are not read; the table has a row and a column more than there are tokens, or its last cell is missed"),
         ("start_lost", "the first tokens are not read; the table has a row and a column more than there are tokens, and row i stands for token i - 1"),
         ("same_total", "both shares are of the hypothesis; the recall is the share of the reference"),
@@ -961,7 +991,7 @@ rouge_l = Exercise(
 
 def right_beam_step(log_probs, sums, ended, eos, *, flat_parents=False, exchanged=False, global_parents=False, goes_on=False, ended_lost=False, copies=False,
                     pays=False, free_eos=False, over_batch=False, apart=False, last_only=False, one_ended=False, smallest=False, width_fixed=False, eos_lost=False,
-                    eos_fixed=False, flat_tokens=False, summed=False):  # fmt: skip
+                    eos_fixed=False, flat_tokens=False, summed=False, width_k=False, over_batch_counted=False, one_for_all=False):  # fmt: skip
     """One step of a beam search over a batch: new sums, parents and tokens, (B, k) each, the best first; with a switch on, a known mistake."""
     B, k, V = log_probs.shape
     eos = 1 if eos_fixed else eos
@@ -982,9 +1012,11 @@ def right_beam_step(log_probs, sums, ended, eos, *, flat_parents=False, exchange
         score, order = score.sort(1, descending=True)
         return score, order, place.gather(1, order)
     flat = total.flatten(1)  # (B, k * V)
-    score, place = flat.flatten().topk(B * k) if over_batch else flat.topk(k, largest=not smallest)
+    score, place = flat.flatten().topk(B * k) if over_batch or over_batch_counted else flat.topk(k, largest=not smallest)
     score, place = score.view(B, k), place.view(B, k)
-    width = 7 if width_fixed else V
+    if one_for_all:
+        score, place = (a.expand(B, k) for a in flat.flatten().topk(k))
+    width = 7 if width_fixed else k if width_k else V
     parents, tokens = place // width, place % width
     if over_batch:
         parents = place // V % k
@@ -1067,11 +1099,14 @@ beam_step = Exercise(
         ("free_eos", "what has ended can also be continued with other tokens; it has one continuation, itself"),
         ("one_ended", "where one sequence of an item has ended, all its sequences are taken for ended; each has its own entry in ended"),
         ("over_batch", "the best of the whole batch are taken; each item has k of its own"),
+        ("over_batch_counted", "the best of the whole batch are taken, with parents counted through all of it; each item has k of its own, with parents from 0 to k - 1"),
+        ("one_for_all", "all items get the same k sequences, the best of the whole batch; each item has k of its own: flatten the last two axes alone, (B, k * V)"),
         ("apart", "each sequence goes on with its own best token; the k best of all k * V continuations of an item are kept, whichever sequence they continue"),
         ("last_only", "the sums so far are forgotten; add them to the log-probabilities"),
         ("summed", "probabilities are added to the sums; add their logarithms, as they are given"),
         ("smallest", "the worst are kept; keep those with the largest sums"),
         ("width_fixed", "the size of the vocabulary is written in, as 7; it is log_probs.shape[-1]"),
+        ("width_k", "the places are divided by k; of all k * V continuations a sequence has V, so it is place // V and place % V"),
         ("eos_lost", "the token of what has ended is 0; it is eos"),
         ("eos_fixed", "the end of a sequence is a number that is written in, 1; it is the argument eos"),
     ),
