@@ -1,8 +1,12 @@
 """Lab 6: wrong answers as students write them, and what the lab promises. What holds for all labs stands in test_labs.py."""
 
+import itertools
 import math
+import re
+import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -20,6 +24,21 @@ check, hidden, right, EXERCISES = LAB.check, LAB.hidden, LAB.right, LAB.exercise
 WRONG = []
 wrong = noting(WRONG)
 PAD, EOS = 0, 1
+
+
+@pytest.fixture(scope="module")
+def space():
+    """What the notebook defines, with its answers."""
+    names, before = {"__name__": "__main__"}, sys.modules.get("check")
+    sys.modules["check"] = check
+    try:
+        for cell in nbformat.read(FOLDER / "translation.ipynb", as_version=4).cells:
+            if "define" in cell.metadata.get("tags", []):
+                exec(compile(cell.source, cell.id, "exec"), names)
+    finally:
+        sys.modules.pop("check") if before is None else sys.modules.update(check=before)
+        torch.use_deterministic_algorithms(False)
+    return names
 
 
 # Exercise 1
@@ -43,6 +62,7 @@ wrong("collate", "teacher_late")(collating(after=lambda t: [EOS, *t]))
 wrong("collate", "no_eos")(collating(before=lambda t: t, after=lambda t: t))
 wrong("collate", "eos_twice")(collating(before=lambda t: [EOS, *t, EOS]))
 wrong("collate")(collating(before=lambda t: [EOS, *t, EOS], after=lambda t: [EOS, *t, EOS]))
+wrong("collate", "eos_uncounted")(collating(source=lambda s: [*s, EOS]))
 wrong("collate", "eos_source")(collating(source=lambda s: [*s, EOS], lengths=lambda s, t: len(s) + 1))
 wrong("collate", "long_lengths")(collating(lengths=lambda s, t: len(s) + 1))
 wrong("collate", "target_lengths")(collating(lengths=lambda s, t: len(t)))
@@ -59,6 +79,29 @@ wrong("collate")(collating(finish=lambda s, n, *rest: (s, *rest)))
 wrong("collate")(collating(finish=lambda *found: None))
 wrong("collate", "floats")(collating(finish=lambda s, n, x, y, m: (s.float(), n, x.float(), y.float(), m)))
 wrong("collate")(collating(finish=lambda s, n, x, y, m: (s, n, x, y, m.float() * 2)))
+
+
+def collating_plainly(source=lambda s: s, before=lambda eos, t: torch.cat([eos, t]), counted=lambda rows, inputs: [len(s) for s in rows], first=False):
+    """An answer with the mask from the number of rows, one thing wrong."""
+
+    def answer(pairs):
+        sources, targets = zip(*pairs)
+        eos = torch.tensor([EOS])
+        pad = partial(pad_sequence, batch_first=first, padding_value=PAD)
+        x, y = pad([before(eos, t) for t in targets]), pad([torch.cat([t, eos]) for t in targets])
+        n = torch.tensor([len(t) + 1 for t in targets])
+        rows = pad([source(s) for s in sources])
+        return rows, torch.tensor(counted(sources, rows)), x, y, torch.arange(len(x))[:, None] < n
+
+    return answer
+
+
+wrong("collate", "square_mask")(collating_plainly(first=True))
+wrong("collate", "short_mask")(collating_plainly(before=lambda eos, t: t))
+wrong("collate", "short_inputs")(collating(before=lambda t: t))
+wrong("collate", "padded_lengths")(collating_plainly(counted=lambda sources, rows: [len(rows)] * len(sources)))
+wrong("collate", "eos_uncounted")(collating_plainly(source=lambda s: F.pad(s, (0, 1), value=EOS)))
+wrong("collate", "eos_source")(collating_plainly(source=lambda s: F.pad(s, (0, 1), value=EOS), counted=lambda sources, rows: [len(s) + 1 for s in sources]))
 
 
 @wrong("collate", "eos_last")
@@ -349,6 +392,9 @@ wrong("attend", "cosine")(attending(score=lambda q, k: F.cosine_similarity(q.exp
 wrong("attend", "sigmoid")(attending(hide=lambda s, m: s.masked_fill(~m, -torch.inf), weigh=torch.sigmoid))
 wrong("attend", "raw")(attending(hide=lambda s, m: s * m, weigh=lambda s: s))
 wrong("attend", "overflow")(attending(hide=lambda s, m: s, weigh=torch.exp, then=lambda w, m: w * m / (w * m).sum(0)))
+wrong("attend", "overflow_masked")(attending(hide=lambda s, m: s.masked_fill(~m, -torch.inf), weigh=lambda s: s.exp() / s.exp().sum(0)))
+wrong("attend", "overflow_masked")(attending(hide=lambda s, m: s.masked_fill(~m, -1e9), weigh=lambda s: torch.exp(s) / torch.exp(s).sum(0, keepdim=True)))
+wrong("attend", "overflow")(attending(hide=lambda s, m: s + (~m) * -1e9, weigh=lambda s: torch.exp(s) / torch.sum(torch.exp(s), 0)))
 wrong("attend", "of_query")(attending(mean=lambda w, k, q: (w[..., None] * q).sum(0)))
 wrong("attend", "per_unit")(attending(mean=lambda w, k, q: w[..., None] * k))
 wrong("attend")(attending(mean=lambda w, k, q: (w[..., None] * k).mean(0)))
@@ -472,6 +518,36 @@ def answer(step, state, B, eos, maxlen):
     return rows
 
 
+@wrong("greedy", "ended_first")
+def answer(step, state, B, eos, maxlen):
+    tokens, rows, ended = torch.full((B,), eos), [[] for _ in range(B)], torch.zeros(B).bool()
+    for _ in range(maxlen):
+        ended |= tokens == eos
+        if ended.all():
+            break
+        p, state = step(tokens, state)
+        tokens = p.argmax(1)
+        for row, token, now in zip(rows, tokens.tolist(), ended):
+            if not now and token != eos:
+                row.append(token)
+    return rows
+
+
+@wrong("greedy", "ended_first")
+def answer(step, state, B, eos, maxlen):
+    tokens, rows, going = torch.full((B,), eos), [[] for _ in range(B)], [True] * B
+    for _ in range(maxlen):
+        p, state = step(tokens, state)
+        new = p.argmax(-1)  # and never handed on  # noqa: F841
+        for b, token in enumerate(tokens.tolist()):
+            if going[b]:
+                going[b] = token != eos
+                rows[b] += [token] * going[b]
+        if not any(going):
+            break
+    return rows
+
+
 @wrong("greedy", "unended_lost")
 def answer(step, state, B, eos, maxlen):
     rows, done, tokens = [[] for _ in range(B)], {}, torch.full((B,), eos)
@@ -512,7 +588,7 @@ wrong("by_length")(sharing(end=lambda good, every: "none" if not good else sum(g
 wrong("by_length", "below")(sharing(inside=lambda a, n, b: n < b))
 wrong("by_length", "empty_zero")(sharing(end=lambda good, every: sum(good) / max(len(good), 1)))
 wrong("by_length", "empty_lost")(sharing(end=lambda good, every: sum(good) / len(good) if good else None))
-wrong("by_length")(sharing(end=lambda good, every: sum(good) / len(good)))
+wrong("by_length", "divided")(sharing(end=lambda good, every: sum(good) / len(good)))
 wrong("by_length", "percent")(sharing(end=lambda good, every: 100 * sum(good) / len(good) if good else math.nan))
 wrong("by_length", "last_lost")(sharing(edges=lambda e: e[:-1]))
 wrong("by_length", "found_lengths")(sharing(by=lambda f, w, n: len(f)))
@@ -536,13 +612,97 @@ def test_a_recipe_that_does_not_learn_is_told_its_share():
 
 @pytest.mark.parametrize("learn,says", [
     (lambda batches: None, "returned nothing"), (lambda batches: [], "expected a function"), (lambda batches: lambda sentences: "12", "expected a list of strings"),
-    (lambda batches: lambda sentences: [12] * len(sentences), "of other things than strings"), (lambda batches: lambda sentences: ["12"], r"1 translations of \d+ sent"),
+    (lambda batches: lambda sentences: [12] * len(sentences), "of other things than strings"), (lambda batches: lambda sentences: ["12"], r"1 translation of \d+ sent"),
     (lambda batches: lambda sentences: [], r"returned 0 translations of \d+ sent"), (lambda batches: lambda sentences: ["12"] * len(sentences), "every sentence gets the same"),
     (lambda batches: lambda sentences: sentences, "come back as they are"), (lambda batches: lambda sentences: [""] * len(sentences), "most translations are empty"),
     (lambda batches: [][0], "IndexError")])  # fmt: skip
 def test_what_is_no_translation_is_refused_in_words(learn, says):
     with pytest.raises(CheckFailed, match=says):
         check.learn(learn)
+
+
+class Reader(nn.Module):
+    """A model with a forward of its own."""
+
+    def forward(self, source, lengths):
+        return source
+
+
+class Bare(nn.Module):
+    """A model without."""
+
+
+@pytest.mark.parametrize("model", [Bare, Reader, partial(nn.LSTM, 2, 3)])
+def test_a_model_in_the_place_of_a_function_is_refused_by_name(model):
+    with pytest.raises(CheckFailed, match=rf"Exercise 7: not yet.\nit returned a model \({type(model()).__name__}\), .*expected a function"):
+        check.learn(lambda batches: model())
+
+
+def test_a_model_that_translates_sentences_is_a_function():
+    class Sevens(nn.Module):
+        def forward(self, sentences):
+            return ["7"] * len(sentences)
+
+    with pytest.raises(CheckFailed, match="every sentence gets the same translation"):
+        check.learn(lambda batches: Sevens())
+
+
+def test_a_line_that_a_student_has_not_written_is_still_told_as_such():
+    def learn(batches):
+        raise NotImplementedError("Exercise 7")
+
+    with pytest.raises(NotImplementedError, match="^Exercise 7$"):
+        check.learn(learn)
+
+
+@pytest.mark.parametrize("exercise", [check.learn, check.learn_long])
+def test_a_right_recipe_is_told_its_time_and_warned_of_more_than_five_seconds(exercise, capsys, monkeypatch):
+    def told(answer):
+        exercise(answer)
+        return capsys.readouterr().out.splitlines()
+
+    first, second = told(exercise.truth)
+    assert first == f"{exercise.title}: right, {exercise.points} points" and re.fullmatch(r"\(in [0-4]\.\d s of computing; aim at 5\)", second)
+    now = iter(range(0, 10**6, 2))
+    monkeypatch.setattr(check.time, "process_time", lambda: next(now))
+    assert re.match(r"\(in 18\.0 s of computing; that is more than 5, and a busy grader may stop it: ", told(exercise.truth)[1])
+
+
+def test_a_notebook_that_a_program_runs_prints_no_times(capsys, monkeypatch):
+    for sits, lines in ((False, 1), (True, 2)):
+        monkeypatch.setattr(check, "get_ipython", lambda: SimpleNamespace(kernel=SimpleNamespace(_allow_stdin=sits)))  # noqa: B023
+        check.learn(check.learn.truth)
+        assert len(capsys.readouterr().out.splitlines()) == lines
+
+
+def test_a_recipe_of_the_notebooks_own_parts_passes(space, capsys):
+    """Exercise 7 on `learned` and `translations`, which the notebook uses itself: the tiny lesson of 24 pairs is fewer than its batches take."""
+    exec(RECIPE, space)
+    check.learn(space["learn"])
+    assert "right, 3 points" in capsys.readouterr().out
+
+
+RECIPE = """
+def learn(batches):
+    pairs = [pair for batch in batches for pair in batch]
+    words, digits = text.Words(" ".join(s for s, _ in pairs), 1000), text.Characters("0123456789")
+    model, _ = learned([(words.encode(s), digits.encode(t)) for s, t in pairs], (words, digits), True, len(batches))
+    return lambda sentences: [digits.decode(row) for row in translations(model, [words.encode(s) for s in sentences])]
+"""
+
+
+@pytest.mark.parametrize("n", [1, 24, 64, 65, 200, 1279, 1280, 3000])
+def test_batches_never_end_and_hold_each_pair_at_most_once_in_a_pass(n, space, monkeypatch):
+    monkeypatch.setitem(space, "collated", lambda pairs: pairs)
+    some = [*itertools.islice(space["batches"]([(i, [0] * (i % 7)) for i in range(n)]), 50)]
+    assert {len(batch) for batch in some} == {min(n, 64)}
+    once = some[: max(n // 64, 1)] if n < 1280 else some[: 20 * (n // 1280)]
+    assert len({i for batch in once for i, _ in batch}) == sum(map(len, once))
+
+
+def test_no_batches_can_be_made_of_nothing(space):
+    with pytest.raises(ZeroDivisionError):
+        next(space["batches"]([]))
 
 
 def test_a_dictionary_of_what_was_seen_earns_nothing():
@@ -631,6 +791,25 @@ def test_points_and_times_are_those_of_the_table():
         assert f"| {exercise.points} |" in row, name
     assert sum(e.points for e in EXERCISES.values()) == 30
     assert sum(int(line.split("|")[2]) for line in table.splitlines() if line.endswith("core |")) == 25
+
+
+def test_messages_count_in_the_singular_and_stop_once():
+    def one(step, state, B, eos, maxlen):
+        return [row[:1] for row in right.greedy_lists(step, state, B, eos, maxlen)]
+
+    with pytest.raises(CheckFailed, match=r"sentence \d has 1 token, expected"):
+        check.greedy(one)
+    with pytest.raises(CheckFailed, match=r"weights has shape"):
+        check.attend(lambda query, keys, mask: (torch.zeros(2, 2), torch.zeros(2)))
+    for exercise in EXERCISES.values():
+        assert not [slip.switch for slip in exercise.slips if slip.says.endswith((".", "?"))]
+
+
+def test_what_is_no_number_is_laid_to_its_division():
+    """Not to torch.empty, which nobody uses here."""
+    with pytest.raises(CheckFailed, match="infinity / infinity and 0 / 0 are") as failed:
+        check.attend(attending(hide=lambda s, m: s.masked_fill(~m, -torch.inf), weigh=lambda s: s.exp() / s.exp().sum(0)))
+    assert "torch.empty" not in str(failed.value)
 
 
 def test_a_state_that_is_no_tensor_is_refused_in_words():

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
+from IPython import get_ipython
 from torch import Tensor, nn
 
 from rnncourse import bilingual
@@ -54,7 +55,8 @@ def together(result, *names):
 
 def right_collate(pairs, *, not_shifted=False, eos_twice=False, no_first=False, no_last=False, no_eos=False, eos_last=False, eos_source=False, long_lengths=False, target_lengths=False,
                   batch_first=False, source_first=False, source_left=False, inverted=False, no_mask=False, mask_short=False, mask_source=False,
-                  ordered=False, swapped=False, sides=False, floats=False, no_pad=False, one_row=False, shortest=False, teacher_late=False):  # fmt: skip
+                  ordered=False, swapped=False, sides=False, floats=False, no_pad=False, one_row=False, shortest=False, teacher_late=False,
+                  square_mask=False, short_inputs=False, short_mask=False, eos_uncounted=False, padded_lengths=False):  # fmt: skip
     """Pairs of ids to one batch; with a switch on, a known mistake."""
     if no_pad:
         raise RuntimeError(UNEQUAL)
@@ -62,9 +64,9 @@ def right_collate(pairs, *, not_shifted=False, eos_twice=False, no_first=False, 
     pairs = sorted(pairs, key=lambda pair: len(pair[0]), reverse=True) if ordered else pairs
     sources, targets = zip(*pairs)
     sources, targets = (targets, sources) if sides else (sources, targets)
-    sources = [[*s, EOS] for s in sources] if eos_source else sources
-    lengths = [len(t if target_lengths else s) + long_lengths for s, t in zip(sources, targets)]
+    sources = [[*s, EOS] for s in sources] if eos_source or eos_uncounted else sources
     S = max(map(len, sources))
+    lengths = [S if padded_lengths else len(t if target_lengths else s) + long_lengths - eos_uncounted for s, t in zip(sources, targets)]
     targets = [t[: min(map(len, targets))] for t in targets] if shortest else targets
     T = max(map(len, targets)) + (0 if no_eos else 1) + one_row
     source = torch.tensor([[PAD] * (S - len(s)) + s if source_left else s + [PAD] * (S - len(s)) for s in sources]).T  # (S, B)
@@ -77,9 +79,10 @@ def right_collate(pairs, *, not_shifted=False, eos_twice=False, no_first=False, 
     counts = [len(s if mask_source else t) + (not (mask_short or no_eos)) for s, t in zip(sources, targets)]
     mask = torch.arange(T)[:, None] < torch.tensor([T] * len(counts) if no_mask else counts)
     inputs, targets, mask = (fill(after), fill(before), mask) if swapped else (fill(before), fill(after), mask)
-    inputs = fill([[EOS, *t, EOS] for _, t in pairs], T + 1) if eos_twice else inputs
+    inputs = fill([[EOS, *t, EOS] for _, t in pairs], T + 1) if eos_twice else fill([t for _, t in pairs], T - 1) if short_inputs or short_mask else inputs
+    mask = torch.arange(len(pairs))[:, None] < torch.tensor(counts) if square_mask else mask[:-1] if short_mask else mask
     found = [source, torch.tensor(lengths), inputs, targets, ~mask if inverted else mask]
-    found = [a.T if a.dim() > 1 and (batch_first or (source_first and i == 0)) else a for i, a in enumerate(found)]
+    found = [a.T if a.dim() > 1 and (batch_first or (source_first and i == 0) or (square_mask and i < 4)) else a for i, a in enumerate(found)]
     return [a.float() if floats and i < 4 else a for i, a in enumerate(found)]
 
 
@@ -128,13 +131,19 @@ collate = Exercise(
         ("swapped", "inputs and targets are exchanged; EOS stands before the inputs, and after the targets"),
         ("eos_twice", "the inputs are one step longer than the targets: they end with EOS, too; after EOS nothing is asked, so leave it out"),
         ("no_first", "no EOS stands before the inputs; without it the model has nothing to read when it is asked for the first word"),
+        ("short_inputs", "the inputs are a row shorter than the targets, since they lack the EOS before them: the model reads it when it is asked for the first word"),
+        ("short_mask", "the inputs lack the EOS before them, and the mask, which is as long as they are, leaves out the end of the longest target; put EOS before each"),
         ("no_last", "no EOS stands after the targets; without it the model never learns to stop"),
         ("no_eos", "there is no EOS at all; one stands before the inputs, and one after the targets"),
         ("eos_last", "EOS does not follow the last word of each target: it stands after the padding, or only the longest has one; append it to each, then pad"),
         ("eos_source", "the source has an EOS; here it stays as it is"),
+        ("eos_uncounted", "an EOS stands after each source, and lengths does not count it; leave the sources as they are"),
+        ("padded_lengths", "the lengths are all that of the padded batch; count each source's own tokens, before it is filled up"),
         ("long_lengths", "the lengths are one too large; they count the tokens of the source, which has no EOS"),
         ("target_lengths", "the lengths are those of the targets; they are those of the sources"),
         ("batch_first", "the axes are (B, S) and (B, T); in this course time comes first"),
+        ("square_mask", "the sentences are rows, (B, S) and (B, T), so that a mask as long as the inputs has B rows; "
+         "time comes first (pad_sequence does that, unless batch_first=True)"),
         ("source_first", "the source has the axes (B, S); in this course time comes first"),
         ("source_left", "the padding of the source stands before the sentences; it comes after them", PADDING),
         ("inverted", "the mask is inverted; it is True on the real targets", MASKS),
@@ -438,7 +447,7 @@ translation_loss = Exercise(
 
 def right_attend(query, keys, mask, *, no_mask=False, inverted=False, late=False, over_batch=False, scaled=False, cosine=False, zero_scores=False, total=False, flat=False, plain=False,
                  of_query=False, raw=False, sigmoid=False, logs=False, overflow=False, hard=False, cut=False, cut_weights=False, turned=False, swapped=False, per_unit=False, far=False,
-                 late_again=False, weak=False, weights_alone=False, context_alone=False):  # fmt: skip
+                 late_again=False, weak=False, weights_alone=False, context_alone=False, overflow_masked=False):  # fmt: skip
     """Weights (S, B) and context (B, H); with a switch on, a known mistake."""
     scores = scored_by(query, keys, scaled, cosine, far)  # (S, B)
     shown = scores * mask if zero_scores else scores if no_mask or late or late_again else scores.masked_fill(mask if inverted else ~mask, -100 if weak else -torch.inf)
@@ -447,6 +456,8 @@ def right_attend(query, keys, mask, *, no_mask=False, inverted=False, late=False
     elif overflow:
         weights = scores.exp() * mask
         weights = weights / weights.sum(0)
+    elif overflow_masked:
+        weights = shown.exp() / shown.exp().sum(0)
     else:
         weights = shown.softmax(1 if over_batch else 0)
     weights = weights * mask if late or late_again else weights
@@ -478,6 +489,11 @@ def looked(answer, query, keys, mask):
     weights, context = together(answer(query, keys, mask), "the weights", "the context")
     weights, context = tensor(weights, "weights"), tensor(context, "context")
     return [weights, context]
+
+
+def looked_words(name, at, wanted, got):
+    """What is no number, with where it may come from."""
+    return f"in {name}, index {[*at]}: expected {wanted:.4g}, got nan, which is what infinity / infinity and 0 / 0 are" if math.isnan(got) else ""
 
 
 def views(g, sizes=((6, 4, 3), (4, 3, 5), (7, 2, 4), (3, 5, 2))):
@@ -520,6 +536,7 @@ attend = Exercise(
         ("raw", "there is no softmax: the scores themselves are used as weights"),
         ("logs", "the weights are logarithms; softmax, not log_softmax, makes weights"),
         ("overflow", "e to the 96 is infinite in floats, and infinity divided by itself no number; softmax subtracts the largest score first"),
+        ("overflow_masked", "exp of a score above 88 is infinite in floats, and of one below -104 is 0; infinity / infinity and 0 / 0 are no numbers: softmax avoids both"),
         ("hard", "all weight lies on the largest score; softmax shares it out, and lets gradients through"),
         ("plain", "all real steps get the same weight; the scores, the products of query and keys, decide"),
         ("of_query", "the weights are multiplied with the query; the context is the weighted mean of the keys"),
@@ -536,7 +553,8 @@ attend = Exercise(
     cases=views,
     read=ATTENTION,
     call=looked,
-    returns=("the weights", "the context"),
+    returns=("weights", "context"),
+    words=looked_words,
     axes="s b, b h",
     forbids=("torch.nn.functional.scaled_dot_product_attention", "torch.nn.MultiheadAttention", "rnncourse.translation.Translator"),
 )
@@ -546,10 +564,12 @@ attend = Exercise(
 
 def right_greedy(step, state, B, eos, maxlen, *, first_stops=False, goes_on=False, goes_on_filtered=False, state_lost=False, same_input=False, from_zero=False, start_kept=False,
                  eos_kept=False, one_short=False, one_long=False, least=False, over_batch=False, turned=False, eos_fixed=False, aliased=False, filled=False, last_state=False,
-                 unended_lost=False, first_lost=False, first_only=False, tensor_input=False, no_end=False, no_end_filtered=False):  # fmt: skip
+                 unended_lost=False, first_lost=False, first_only=False, tensor_input=False, no_end=False, no_end_filtered=False, ended_first=False):  # fmt: skip
     """The likeliest token again and again, for a batch; with a switch on, a known mistake."""
     if tensor_input:
         raise ValueError(TOKENS)
+    if ended_first:
+        return [[] for _ in range(B)]
     end, start = 1 if eos_fixed else eos, state
     tokens, rows = torch.full((B,), 0 if from_zero else eos), [[eos] if start_kept else [] for _ in range(B)]
     rows, ended = [rows[0]] * B if aliased else rows, torch.zeros(B, dtype=torch.bool)
@@ -610,9 +630,9 @@ def said(answer, moves, logits, places, eos, maxlen):
 
 def said_words(name, at, wanted, got):
     if name == "the number of sentences":
-        return f"it returned {got:g} sentences, expected {wanted:g}"
+        return f"it returned {got:g} sentence{'s' * (got != 1)}, expected {wanted:g}"
     if name == "the lengths":
-        return f"sentence {at[0] + 1} has {got:g} tokens, expected {wanted:g}"
+        return f"sentence {at[0] + 1} has {got:g} token{'s' * (got != 1)}, expected {wanted:g}"
     return f"sentence {at[0] + 1}, token {at[1] + 1}: expected {wanted:g}, got {got:g}"
 
 
@@ -643,6 +663,7 @@ greedy = Exercise(
         ("goes_on_filtered", "EOS is taken out, but what comes after it stays; the sentence ends at its first EOS"),
         ("no_end", "nothing ends: every sentence has maxlen tokens; it ends at its first eos"),
         ("no_end_filtered", "EOS is left out, but the sentence goes on; remember which sentences have ended, until all have"),
+        ("ended_first", "every sentence is empty: the eos that is read first is taken for its end; only a token that argmax has chosen can end a sentence"),
         ("filled", "sentences that have ended are filled up; each list ends where its sentence does"),
         ("state_lost", "every step begins from the first state; hand the state that step returns to the next one"),
         ("last_state", "the state is handed on once, and not any more; each step gets the state that the one before returned"),
@@ -675,7 +696,7 @@ greedy = Exercise(
 
 
 def right_by_length(found, wanted, lengths, edges, *, tokens=False, cut=False, bags=False, counts=False, of_all=False, below=False, right_edge=False, last_lost=False, found_lengths=False,
-                    wanted_lengths=False, empty_zero=False, empty_lost=False, wrong=False, percent=False, lengths_only=False, both_edges=False):  # fmt: skip
+                    wanted_lengths=False, empty_zero=False, empty_lost=False, wrong=False, percent=False, lengths_only=False, both_edges=False, divided=False):  # fmt: skip
     """The share of right sentences in each group of lengths; with a switch on, a known mistake."""
     lengths = [len(f) for f in found] if found_lengths else [len(w) for w in wanted] if wanted_lengths else lengths
     shares = []
@@ -683,11 +704,16 @@ def right_by_length(found, wanted, lengths, edges, *, tokens=False, cut=False, b
         inside = [i for i, n in enumerate(lengths) if (a < n <= b if right_edge else a <= n <= b if both_edges else n < b if below else a <= n < b)]
         good = [right(found[i], wanted[i], tokens=tokens, cut=cut, bags=bags, lengths_only=lengths_only) for i in inside]
         good = [1 - g for g in good] if wrong else good
+        if not inside and divided:
+            raise ZeroDivisionError(DIVIDED)
         if not inside and empty_lost:
             continue
         n = len(found) if of_all else 1 if counts else len(good)
         shares.append(sum(good) / n * (100 if percent else 1) if good else 0.0 if empty_zero else math.nan)
     return shares
+
+
+DIVIDED = "division by zero"
 
 
 def right(found, wanted, tokens, cut, bags, lengths_only):
@@ -700,7 +726,10 @@ def right(found, wanted, tokens, cut, bags, lengths_only):
 
 def grouped(answer, sentences, right_ones, sizes, edges):
     """The shares; of the arguments, a message shows the edges alone."""
-    result = answer([[*f] for f in sentences], [[*w] for w in right_ones], [*sizes], [*edges])
+    try:
+        result = answer([[*f] for f in sentences], [[*w] for w in right_ones], [*sizes], [*edges])
+    except ZeroDivisionError as error:
+        raise meant(error, ((r"division", ZeroDivisionError, DIVIDED),)) from None
     if result is None:
         raise Unfit("it returned nothing: is a return missing?")
     result = [*result.values()] if isinstance(result, dict) else result
@@ -751,6 +780,7 @@ by_length = Exercise(
         ("wanted_lengths", "the sentences are grouped by the length of the right translation; use lengths, those of the sources"),
         ("empty_zero", "a group without sentences gets 0, as if all of it were wrong; nobody knows its share: nan"),
         ("empty_lost", "a group without sentences is left out, so that the others move up; it gets nan"),
+        ("divided", "a group without sentences has none to divide by; look first whether there are any, and give nan if not", None, ""),
     ),
     cases=translated,
     read=LENGTH,
@@ -762,7 +792,8 @@ by_length = Exercise(
 
 RIGHT = {}  # what sentences of a secret language mean, by the first pairs of the lesson: noted where the language is drawn
 SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
-SECONDS = 30
+AIM, SECONDS = 5, 30
+TOOK = {}  # seconds of computing, by exercise: those of the answer that was run last
 
 
 def language(pick, top):
@@ -808,13 +839,29 @@ def taken(answer, sources, targets, B, questions):
         translate = answer([pairs[i : i + B] for i in range(0, len(pairs), B)])
         if not callable(translate):
             raise Unfit(f"it returned {'nothing: is a return missing?' if translate is None else kind(translate)}; expected a function from sentences to translations")
-        found = translate([*questions])
+        try:
+            found = translate([*questions])
+        except (NotImplementedError, TypeError, AttributeError) as error:
+            if not isinstance(translate, nn.Module):
+                raise
+            raise Unfit(f"it returned a model ({type(translate).__name__}), which does not take a list of sentences; expected a function that does, and has the model "
+                        f"translate them. ({type(error).__name__}: {error})") from error
     if time.process_time() - began > SECONDS:
         raise Unfit(f"it took more than {SECONDS} seconds of computing; make the model smaller, or the updates fewer")
     if not isinstance(found, list | tuple) or not all(isinstance(line, str) for line in found):
         raise Unfit(f"translate returned {kind(found)}{' of other things than strings' * isinstance(found, list | tuple)}, expected a list of strings")
     rows = [torch.tensor([*map(ord, line)] or [-1]) for line in found]
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1) if rows else torch.zeros(0, 1)
+
+
+def watched():
+    """Whether somebody sits before it. A notebook that is run by a program can ask nobody, and is to print the same each time."""
+    return getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", True)
+
+
+def taken_long(seconds):
+    """What to think of the time."""
+    return f"aim at {AIM}" if seconds <= AIM else f"that is more than {AIM}, and a busy grader may stop it: make the model smaller, or the updates fewer"
 
 
 @dataclass(frozen=True)
@@ -830,6 +877,18 @@ class Scored(Exercise):
     """
 
     bar: float = 0.5
+
+    def __call__(self, answer, seed=0):
+        super().__call__(answer, seed)
+        if watched():
+            print(f"(in {TOOK[self.title]:.1f} s of computing; {taken_long(TOOK[self.title])})")
+
+    def trace(self, answer, cases):
+        began = time.process_time()
+        try:
+            return super().trace(answer, cases)
+        finally:
+            TOOK[self.title] = time.process_time() - began
 
     def marks(self, got: list[dict], cases: list[tuple]) -> list[dict]:
         """What was answered, marked: the number of answers, and of the last case what ``scores`` says."""
@@ -892,7 +951,7 @@ def right_learn(batches, *, backwards=False, spaced=False, last_lost=False, firs
 def graded(name, at, wanted, got):
     """A mark in words."""
     if name == "the number of translations":
-        return f"translate returned {got:g} translations of {wanted:g} sentences"
+        return f"translate returned {got:g} translation{'s' * (got != 1)} of {wanted:g} sentences"
     if name == "the share that is right":
         return f"{got:.0%} of the new numbers are translated rightly; {wanted:.0%} are enough"
     return "the translations are not the expected ones"
@@ -909,12 +968,12 @@ def scored(title, points, bar, top, batches):
             GREEDY,
             ("backwards", "the digits come backwards; say the first one first"),
             ("spaced", "there are other signs than digits in the translations, such as spaces or <eos>; without them they would be right"),
-            ("last_lost", "the last digit is lost: is the end cut where no EOS is?"),
+            ("last_lost", "the last digit is lost; cut each translation where its EOS stands"),
             ("first_lost", "the first digit is lost; the first step, which reads EOS, says it already"),
             ("goes_on", "the translations go on after their end; cut each at its first EOS"),
-            ("one_answer", "every sentence gets the same translation: does the decoder see the encoder's state, and did the model train?", ENCODER),
+            ("one_answer", "every sentence gets the same translation: either the decoder does not see the encoder's state, or the model did not train", ENCODER),
             ("copies", "the sentences come back as they are"),
-            ("nothing", "most translations are empty; does the decoder say EOS at once?"),
+            ("nothing", "most translations are empty, as if the decoder said EOS at once"),
             ("ordered", "the translations stand in another order than the sentences (sorted by length?); keep their order"),
         ),
         cases=partial(lessons_for, top=top, batches=batches),
