@@ -1058,6 +1058,7 @@ def test_no_code_for_none_reaches_a_student():
     assert "got None." in message("sequences_needed", needed(add=0)) and "inf" not in message("sequences_needed", needed(add=0))
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules")  # which torch 2.2 says of every one
 def test_of_weights_that_the_check_cannot_place_it_says_so():
     for answer, says in ((Conv, "conv.weight (20, 8, 1)"), (Narrow, "a gate is a number for each unit"), (Lazy, "a lazy layer")):
         told = message("LSTM", answer)
