@@ -169,6 +169,7 @@ class Group:
             group = cls([])
             try:
                 for folder in folders:
+                    group.tidy(folder.parent)
                     folder.mkdir()
                     group.folders.append(folder)
                 group._limit()
@@ -176,6 +177,14 @@ class Group:
             except OSError:
                 group.remove()
         return None
+
+    @staticmethod
+    def tidy(parent: Path) -> None:
+        """Remove what a grader that was killed has left."""
+        for folder in parent.glob("rnncourse-*"):
+            if not Path("/proc", folder.name.split("-")[1]).exists():
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
     def _limit(self) -> None:
         if not self.folders:
