@@ -41,6 +41,11 @@ def noting(bank: list) -> Callable:
     return wrong
 
 
+def hidden(lab: SimpleNamespace, name: str, answer: Callable, seed: int) -> list[dict]:
+    """What an answer does on the hidden inputs of a seed."""
+    return lab.exercises[name].trace(answer, getattr(lab.hidden, name)(seed))
+
+
 def refused(lab: SimpleNamespace, name: str, answer: Callable, switches: set[str]) -> None:
     """A wrong answer is refused with the words of just these slips, and the hidden tests see it too."""
     exercise = lab.exercises[name]
@@ -48,5 +53,5 @@ def refused(lab: SimpleNamespace, name: str, answer: Callable, switches: set[str
         exercise(answer)
     said = {slip.switch for slip in exercise.slips if slip.says in str(failed.value)}
     assert said == switches, str(failed.value)
-    got, wanted = (getattr(lab.hidden, name)(f, 3) for f in (answer, exercise.truth))
+    got, wanted = (hidden(lab, name, f, 3) for f in (answer, exercise.truth))
     assert not all(same(a, b, exercise.atol) for a, b in zip(got, wanted))

@@ -17,7 +17,7 @@ from rnncourse.checks import CheckFailed, same
 
 FOLDER = Path(__file__).parents[1] / "solutions" / "gates"
 LAB = modules("gates")
-check, hidden, right, EXERCISES = LAB.check, LAB.hidden, LAB.right, LAB.exercises
+check, right, EXERCISES = LAB.check, LAB.right, LAB.exercises
 WRONG = []
 wrong = noting(WRONG)
 

@@ -16,7 +16,7 @@ from rnncourse.checks import CheckFailed
 
 FOLDER = Path(__file__).parents[1] / "solutions" / "language"
 LAB = modules("language")
-check, hidden, right, EXERCISES = LAB.check, LAB.hidden, LAB.right, LAB.exercises
+check, right, EXERCISES = LAB.check, LAB.right, LAB.exercises
 WRONG = []
 wrong = noting(WRONG)
 PAD, EOS = 0, 1
@@ -926,9 +926,9 @@ def test_the_models_to_search_with_tell_right_from_wrong_and_all_right_ways_agre
 
 
 def test_each_layer_of_torch_and_each_kind_of_end_is_searched_and_written_with():
-    for forms in (check.BEAMS, check.WRITERS, hidden.BEAMS, hidden.WRITERS):
+    for forms in (check.BEAMS, check.WRITERS, LAB.hidden.BEAMS, LAB.hidden.WRITERS):
         assert {form[0] for form in forms} == {"RNN", "GRU", "LSTM"}
-    for forms in (check.BEAMS, hidden.BEAMS):
+    for forms in (check.BEAMS, LAB.hidden.BEAMS):
         assert 2 in {form[5] for form in forms} and {*forms} & OPEN
     assert any(k > V for _, V, _, _, _, k, _, _ in check.BEAMS) and all(k > 1 for *_, k, _, _ in check.BEAMS)
 

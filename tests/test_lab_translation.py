@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
-from banks import modules, noting, refused
+from banks import hidden, modules, noting, refused
 
 from rnncourse.checks import CheckFailed, same
 
 FOLDER = Path(__file__).parents[1] / "solutions" / "translation"
 LAB = modules("translation")
-check, hidden, right, EXERCISES = LAB.check, LAB.hidden, LAB.right, LAB.exercises
+check, right, EXERCISES = LAB.check, LAB.right, LAB.exercises
 WRONG = []
 wrong = noting(WRONG)
 PAD, EOS = 0, 1
@@ -724,7 +724,7 @@ def test_a_rule_that_solves_one_language_does_not_solve_the_next():
     known = {**dict(zip(sources, targets)), **check.RIGHT[tuple(sources[:9])]["meaning"]}
     cheat = lambda batches: lambda sentences: [known.get(s, "0") for s in sentences]  # noqa: E731
     check.learn(cheat)
-    got, wanted = (hidden.learn(f, 3) for f in (cheat, check.learn.truth))
+    got, wanted = (hidden(LAB, "learn", f, 3) for f in (cheat, check.learn.truth))
     assert not all(same(a, b, 1e-4) for a, b in zip(got, wanted))
 
 
@@ -759,8 +759,8 @@ def test_a_share_at_the_bar_is_enough_and_one_below_is_not():
 
     with torch.no_grad():
         for share, good in ((0.8, True), (0.79, False), (1.0, True)):
-            codes = [check.taken(partly(share), *case).double() for case in cases]
-            got = [{"values": [c], "grads": [], "changed": []} for c in (*codes, codes[0], codes[0])]
+            codes = [check.taken(partly(share), *case).double() for case in check.learn.order(cases)]
+            got = check.learn.settled([{"values": [c], "grads": [], "changed": []} for c in codes], cases)
             assert (check.learn.diagnose(got, cases) == []) == good
 
 

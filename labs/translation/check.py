@@ -5,7 +5,6 @@ import random
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from rnncourse import bilingual
 from rnncourse.checks import Exercise, slips
-from rnncourse.traces import Unfit, kind, parts
+from rnncourse.traces import Unfit, kind
 
 PAD, EOS = 0, 1
 GIVEN = {"PAD": PAD, "EOS": EOS, "PAD_IX": PAD, "EOS_IX": EOS}
@@ -792,7 +791,7 @@ by_length = Exercise(
 
 RIGHT = {}  # what sentences of a secret language mean, by the first pairs of the lesson: noted where the language is drawn
 SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
-AIM, SECONDS = 5, 30
+AIM, SECONDS, SHORT = 5, 30, 8  # seconds of computing; pairs in a batch of the short lesson
 TOOK = {}  # seconds of computing, by exercise: those of the answer that was run last
 
 
@@ -864,19 +863,8 @@ def taken_long(seconds):
     return f"aim at {AIM}" if seconds <= AIM else f"that is more than {AIM}, and a busy grader may stop it: make the model smaller, or the updates fewer"
 
 
-@dataclass(frozen=True)
 class Scored(Exercise):
-    """An exercise that no two right answers solve alike: what counts is how many of the questions of its last case are answered rightly.
-
-    The other cases only see to it that as many answers come as were asked for.
-
-    Attributes
-    ----------
-    bar : float
-        The share that is enough.
-    """
-
-    bar: float = 0.5
+    """An exercise that no two right answers solve alike: what counts is how many of the questions of its whole lesson are answered rightly."""
 
     def __call__(self, answer, seed=0):
         super().__call__(answer, seed)
@@ -890,47 +878,28 @@ class Scored(Exercise):
         finally:
             TOOK[self.title] = time.process_time() - began
 
-    def marks(self, got: list[dict], cases: list[tuple]) -> list[dict]:
-        """What was answered, marked: the number of answers, and of the last case what ``scores`` says."""
-        cases = cases if len(got) == len(cases) else [*cases, cases[0], cases[0]]  # as `trace` runs them
-        last = max(range(len(cases)), key=lambda i: len(cases[i][0]))
-        return [one if "type" in one else one | {"values": self.mark(one["values"][0], case, i == last)} for i, (one, case) in enumerate(zip(got, cases))]
-
-    def mark(self, codes: Tensor, case: tuple, counts: bool) -> list[Tensor]:
-        """The marks of a lesson."""
-        found = ["".join(chr(int(c)) for c in row if c >= 0) for row in codes]
-        wanted = RIGHT[tuple(case[0][:9])]["asked"]
-        marks = [torch.tensor(float(len(found)))]
-        return [*marks, *self.scores(found, wanted, case[3])] if counts else marks
-
-    def scores(self, found: list[str], wanted: list[str], questions: list[str]) -> list[Tensor]:
-        """The share that is right, up to the bar (0 if it may be luck), then 1 or 0 for each way to be wrong that shows: backwards, with other signs, …"""
-        if len(found) != len(wanted):
-            return [torch.zeros(()), torch.zeros(9)]
-        share = lambda lines: sum(a == b for a, b in zip(lines, wanted)) / len(wanted)  # noqa: E731
-        ways = ([line[::-1] for line in found], [re.sub(r"\D", "", line) for line in found], [line + right[-1] for line, right in zip(found, wanted)],
-                [right[0] + line for line, right in zip(found, wanted)], [line[: len(right)] for line, right in zip(found, wanted)])  # fmt: skip
-        shown = [share(way) >= self.bar / 2 for way in ways]
-        shown += [len({*found}) == 1, sum(a == b for a, b in zip(found, questions)) > len(found) / 2, sum(line == "" for line in found) > len(found) / 2,
-                  len({*found} & {*wanted}) >= self.bar / 2 * len(wanted)]  # fmt: skip
-        known = share(found) if share(found) > 0.05 else 0.0
-        return [torch.tensor(min(known, self.bar), dtype=torch.float64), torch.tensor(shown).double()]
-
-    def form(self, result):
-        return parts(result, "the translations")
-
-    def diagnose(self, got, cases):
-        return super().diagnose(self.marks(got, cases), cases)
-
-    def agree(self, got, cases, mix):
-        raw = any("values" in one and one["values"][0].dim() for one in got)  # the first mark is a number
-        return super().agree(self.marks(got, cases) if raw else got, cases, mix)
-
-    def slipped(self, cases, slips=()):
-        return iter(self.marks([*super().slipped(cases, slips)], cases))
-
     def explain(self, got, cases, found):
-        return super().explain(self.marks(got, cases), cases, found).replace("With : ", "")
+        return super().explain(got, cases, found).replace("With : ", "")
+
+
+def marked(values, sources, targets, B, questions, bar):
+    """What was answered, marked: the number of answers; of the whole lesson the share that is right, up to the bar, and what shows."""
+    found, wanted = ["".join(chr(int(c)) for c in row if c >= 0) for row in values[0]], RIGHT[tuple(sources[:9])]["asked"]
+    return [torch.tensor(float(len(found))), *(scores(found, wanted, questions, bar) if B > SHORT else ())]
+
+
+def scores(found, wanted, questions, bar):
+    """The share that is right, up to the bar (0 if it may be luck), then 1 or 0 for each way to be wrong that shows: backwards, with other signs, …"""
+    if len(found) != len(wanted):
+        return [torch.zeros(()), torch.zeros(9)]
+    share = lambda lines: sum(a == b for a, b in zip(lines, wanted)) / len(wanted)  # noqa: E731
+    ways = ([line[::-1] for line in found], [re.sub(r"\D", "", line) for line in found], [line + right[-1] for line, right in zip(found, wanted)],
+            [right[0] + line for line, right in zip(found, wanted)], [line[: len(right)] for line, right in zip(found, wanted)])  # fmt: skip
+    shown = [share(way) >= bar / 2 for way in ways]
+    shown += [len({*found}) == 1, sum(a == b for a, b in zip(found, questions)) > len(found) / 2, sum(line == "" for line in found) > len(found) / 2,
+              len({*found} & {*wanted}) >= bar / 2 * len(wanted)]  # fmt: skip
+    known = share(found) if share(found) > 0.05 else 0.0
+    return [torch.tensor(min(known, bar), dtype=torch.float64), torch.tensor(shown).double()]
 
 
 def right_learn(batches, *, backwards=False, spaced=False, last_lost=False, first_lost=False, goes_on=False, one_answer=False, copies=False, nothing=False, ordered=False):
@@ -962,7 +931,6 @@ def scored(title, points, bar, top, batches):
     return Scored(
         title=title,
         points=points,
-        bar=bar,
         truth=right_learn,
         slips=slips(
             GREEDY,
@@ -979,6 +947,7 @@ def scored(title, points, bar, top, batches):
         cases=partial(lessons_for, top=top, batches=batches),
         read=ENCODER,
         call=taken,
+        settle=partial(marked, bar=bar),
         returns=("the number of translations", "the share that is right", "what shows"),
         words=graded,
         forbids=tuple(f"rnncourse.bilingual.{name}" for name in ("english_number", "french_number", "pairs", "translations")),
@@ -988,7 +957,7 @@ def scored(title, points, bar, top, batches):
 def lessons_for(g, top, batches, B=64, asked=300):
     """A short lesson, of which only the form is looked at, and a whole one."""
     few = int(torch.randint(4, 40, (), generator=torch.Generator().manual_seed(g.initial_seed())))
-    return [lesson(g, top, 3, 8, few), lesson(g, top, batches, B, asked)]
+    return [lesson(g, top, 3, SHORT, few), lesson(g, top, batches, B, asked)]
 
 
 learn = scored("Exercise 7", 3, 0.8, 10_000, 200)
