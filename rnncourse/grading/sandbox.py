@@ -43,6 +43,14 @@ def command(unsafe: bool = False) -> list[str]:
         drop = ["/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     else:
         args += ["--unshare-user", "--disable-userns"]
+    args += mounts()
+    limits = ["/usr/bin/prlimit", f"--as={2 * MEMORY}", f"--nproc={PROCESSES}", f"--fsize={64 << 20}", "--core=0", "--nofile=256", "--"]
+    return [*args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--", *limits, *drop, *python, "/grader"]
+
+
+def mounts() -> list[str]:
+    """What a sandbox sees of this machine's files, read-only, and of its environment; and a small /tmp of its own."""
+    args = []
     for name in ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/sbin"):
         if os.path.islink(name):
             args += ["--symlink", os.readlink(name), name]
@@ -61,8 +69,7 @@ def command(unsafe: bool = False) -> list[str]:
         args += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
     for name, value in {"HOME": "/tmp", "MPLCONFIGDIR": "/tmp/mpl", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MPLBACKEND": "agg"}.items():
         args += ["--setenv", name, value]
-    limits = ["/usr/bin/prlimit", f"--as={2 * MEMORY}", f"--nproc={PROCESSES}", f"--fsize={64 << 20}", "--core=0", "--nofile=256", "--"]
-    return [*args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--", *limits, *drop, *python, "/grader"]
+    return args
 
 
 class Sandbox:
