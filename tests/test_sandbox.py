@@ -22,7 +22,7 @@ def job(body):
     """An exercise f without arguments, whose answer has this body."""
     lines = "\n    ".join(["import os, signal, socket, subprocess, time", *body.splitlines()])
     return {"name": "f", "cells": [("f", f"import torch\n\n\ndef f():\n    {lines}\n    return torch.ones(1)")], "cases": [()], "course": COURSE,
-            "driver": "RUN = {}", "frozen": {}, "title": "Exercise 1", "returns": (), "forbids": (), "settles": False}  # fmt: skip
+            "driver": "RUN = {}", "frozen": {}, "title": "Exercise 1", "returns": (), "forbids": ()}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def driver(lab: Path, check: object, name: str) -> dict:
     dict
         "driver", what is left of the check's source, which ends in a dictionary ``RUN`` of the exercise's ``call``, ``accept`` and ``lends``;
         "frozen", names that it finds in ``FROZEN``, since their value is worked out with the help of a right answer; "course", the
-        texts of the package (`course`); "title", "returns", "forbids" and "settles" of the exercise.
+        texts of the package (`course`); "title" and "forbids" of the exercise, and "returns", empty where only the judge knows it.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def driver(lab: Path, check: object, name: str) -> dict:
     parts = {where: cut(path, {n for place, n in names if place == where}, frozen if where == "check" else ()) for where, path in files.items()}
     run = ", ".join(f"{key!r}: {ast.unparse(value)}" for key, value in given.items())
     return {"driver": f"{parts.pop('check')}\nRUN = {{{run}}}\n", "frozen": frozen, "course": course(parts, exercise.forbids), "title": exercise.title,
-            "returns": exercise.returns, "forbids": exercise.forbids, "settles": exercise.settle is not None}  # fmt: skip
+            "returns": () if exercise.settle else exercise.returns, "forbids": exercise.forbids}  # fmt: skip
 
 
 def keywords(path: Path, name: str) -> dict[str, ast.expr]:

@@ -18,7 +18,7 @@ import types
 from collections.abc import Callable
 from functools import partial
 
-from plain import NotPlain, dump, load
+from plain import dump, load
 
 PR_SET_DUMPABLE = 4
 
@@ -91,7 +91,7 @@ def run(job: dict) -> dict:
     sys.modules |= {"__main__": main, "check": Quiet()}
     main.get_ipython = Quiet
     names, accept = job["returns"], how.get("accept", lambda result: result)
-    form = accept if job["settles"] or not names else lambda result: accept(parts(result, *names))
+    form = lambda result: accept(parts(result, *names) if names else result)  # noqa: E731
     with forbidden(job["forbids"], job["title"]):
         errors = define(job["cells"], vars(main))
         answer = vars(main).get(job["name"])
@@ -187,10 +187,3 @@ def main() -> None:
         for chunk in (how.encode().ljust(8), struct.pack("<Q", len(answer)), answer):
             while chunk:
                 chunk = chunk[os.write(target, chunk) :]
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except NotPlain as error:
-        sys.exit(str(error))
