@@ -12,7 +12,7 @@ from pathlib import Path
 from rnncourse.checks import Exercise
 from rnncourse.results import PACKAGE
 
-from .assemble import used
+from .assemble import plain, used
 from .plain import NotPlain, dump
 
 SHARED = ("writing", "toys")  # modules of the package that are parts of checks
@@ -74,7 +74,7 @@ def cut(path: Path, names: set[str], frozen: Iterable[str] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def driver(lab: Path, check: object, name: str) -> dict:
+def driver(lab: Path, check: object, name: str, given: Iterable[str] = ()) -> dict:
     """What is needed to run the answers to one exercise, as plain data: a part of a sandbox's job.
 
     Parameters
@@ -85,13 +85,16 @@ def driver(lab: Path, check: object, name: str) -> dict:
         The same, imported.
     name : str
         Of the exercise.
+    given : iterable of str
+        The lab's own cells.
 
     Returns
     -------
     dict
         "driver", what is left of the check's source, which ends in a dictionary ``RUN`` of the exercise's ``call``, ``accept`` and ``lends``;
         "frozen", names that it finds in ``FROZEN``, since their value is worked out with the help of a right answer; "course", the
-        texts of the package (`course`); "title" and "forbids" of the exercise, and "returns", empty where only the judge knows it.
+        texts of the package (`course`), and "kept", those of modules that are whole while the given cells are run, since these need what the
+        exercise forbids; "title" and "forbids" of the exercise, and "returns", empty where only the judge knows it.
 
     Raises
     ------
@@ -99,18 +102,32 @@ def driver(lab: Path, check: object, name: str) -> dict:
         If the right function of this exercise is among what is needed to run an answer.
     """
     exercise, files = getattr(check, name), {"check": lab / "check.py"} | {shared: PACKAGE / f"{shared}.py" for shared in SHARED}
-    given = {key: value for key, value in keywords(files["check"], name).items() if key in RUNNING}
+    code = {key: value for key, value in keywords(files["check"], name).items() if key in RUNNING}
     truths = {other.truth.__name__ for other in vars(check).values() if isinstance(other, Exercise)}
-    start = [("check", n) for value in given.values() for n in used(ast.unparse(value))]
+    start = [("check", n) for value in code.values() for n in used(ast.unparse(value))]
     frozen = {n: vars(check)[n] for where, n in needed(files, start) if where == "check" and _is_plain(vars(check)[n])
               and truths & {other for _, other in needed(files, [("check", n)])}}  # fmt: skip
     names = needed(files, start, stop=[("check", n) for n in frozen])
     if exercise.truth.__name__ in {n for _, n in names}:
         raise Leaks(f"{name} cannot be run without {exercise.truth.__name__}, its answer: move what needs it into settle")
     parts = {where: cut(path, {n for place, n in names if place == where}, frozen if where == "check" else ()) for where, path in files.items()}
-    run = ", ".join(f"{key!r}: {ast.unparse(value)}" for key, value in given.items())
+    run = ", ".join(f"{key!r}: {ast.unparse(value)}" for key, value in code.items())
+    kept = {module for module, _, function in (n.rpartition(".") for n in exercise.forbids) if f"{module}.{function}".removeprefix("rnncourse.") in at_once(given)}
     return {"driver": f"{parts.pop('check')}\nRUN = {{{run}}}\n", "frozen": frozen, "course": course(parts, exercise.forbids), "title": exercise.title,
+            "kept": {module: (PACKAGE / f"{module.rpartition('.')[2]}.py").read_text("utf8") for module in kept},
             "returns": () if exercise.settle else exercise.returns, "forbids": exercise.forbids}  # fmt: skip
+
+
+def at_once(cells: Iterable[str]) -> set[str]:
+    """The attributes, such as bilingual.pairs, that cells use while they are run, also in functions of theirs that they call there."""
+    body = ast.parse(plain("\n".join(cells))).body
+    functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    todo, found = [node for node in body if node not in functions.values()], set()
+    while todo:
+        walked = [*ast.walk(todo.pop())]
+        found |= {ast.unparse(node) for node in walked if isinstance(node, ast.Attribute)}
+        todo += [functions.pop(node.id) for node in walked if isinstance(node, ast.Name) and node.id in functions]
+    return found
 
 
 def keywords(path: Path, name: str) -> dict[str, ast.expr]:

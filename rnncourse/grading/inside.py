@@ -18,6 +18,7 @@ import types
 from collections.abc import Callable
 from functools import partial
 
+from assemble import NoNotebook, assembled
 from plain import dump, load
 
 PR_SET_DUMPABLE = 4
@@ -68,21 +69,30 @@ def define(cells: list, space: dict) -> dict[str, dict]:
     return errors
 
 
+def found(job: dict) -> dict:
+    """What `assembled` makes of a "notebook", its text, beside a "template"; "refused" where it is none, and why."""
+    try:
+        return assembled(job["notebook"].encode(), job["template"])
+    except NoNotebook as why:
+        return {"refused": str(why)}
+
+
 def run(job: dict) -> dict:
     """Run one exercise.
 
     Parameters
     ----------
     job : dict
-        "name" of the exercise; "cells", a list of (label, source); "cases", in the order in which they are run; and what
-        `rnncourse.grading.drivers.driver` returns.
+        "name" of the exercise; "given", the lab's own cells, and "cells", the student's, lists of (label, source); "cases", in the order in
+        which they are run; and what `rnncourse.grading.drivers.driver` returns.
 
     Returns
     -------
     dict
         "errors" of the cells by label, and "done", the traces of the cases; that is None if no cell defined the function.
     """
-    sys.meta_path.insert(0, Course(job["course"]))
+    course = Course(job["course"] | job["kept"])
+    sys.meta_path.insert(0, course)
     from rnncourse.traces import forbidden, lent, parts, trace
 
     check = {"__name__": "check", "FROZEN": job["frozen"]}
@@ -92,8 +102,10 @@ def run(job: dict) -> dict:
     main.get_ipython = Quiet
     names, accept = job["returns"], how.get("accept", lambda result: result)
     form = lambda result: accept(parts(result, *names) if names else result)  # noqa: E731
+    errors = define(job["given"], vars(main))
+    course.texts = job["course"]
     with forbidden(job["forbids"], job["title"]):
-        errors = define(job["cells"], vars(main))
+        errors |= define(job["cells"], vars(main))
         answer = vars(main).get(job["name"])
         if not callable(answer):
             return {"errors": errors, "done": None}
@@ -104,7 +116,7 @@ def run(job: dict) -> dict:
 
 
 def child(data: bytes, target: int, seconds: float) -> None:
-    """Run a job in this process, and write what came of it."""
+    """Do a job in this process, and write what came of it."""
     os.setsid()
     quiet = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
@@ -112,7 +124,8 @@ def child(data: bytes, target: int, seconds: float) -> None:
     os.closerange(3, target), os.closerange(target + 1, 1024)
     resource.setrlimit(resource.RLIMIT_CPU, (int(2 * seconds) + 5,) * 2)  # if all else fails
     with os.fdopen(target, "wb") as file:
-        file.write(dump(run(load(data))))
+        job = load(data)
+        file.write(dump(found(job) if "template" in job else run(job)))
 
 
 def supervised(data: bytes, seconds: float, most: int, grader: int) -> tuple[str, bytes]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .plain import NotPlain, dump, load
@@ -25,8 +25,8 @@ class NoSandbox(RuntimeError):
     """This machine cannot make a sandbox; the message says what to do."""
 
 
-def command(unsafe: bool = False) -> list[str]:
-    """How the first process of a sandbox is started."""
+def command(unsafe: bool = False, files: Iterable[Path] = ()) -> list[str]:
+    """How the first process of a sandbox is started, beside which some files lie."""
     python = [sys.executable, "-I", "-B", "-X", "faulthandler", "-c", "import sys; sys.path.insert(0, sys.argv[1]); import inside; inside.main()"]
     if unsafe:
         return [*python, str(HERE)]
@@ -43,12 +43,12 @@ def command(unsafe: bool = False) -> list[str]:
         drop = ["/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
     else:
         args += ["--unshare-user", "--disable-userns"]
-    args += mounts()
+    args += mounts(files)
     limits = ["/usr/bin/prlimit", f"--as={2 * MEMORY}", f"--nproc={PROCESSES}", f"--fsize={64 << 20}", "--core=0", "--nofile=256", "--"]
-    return [*args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--", *limits, *drop, *python, "/grader"]
+    return [*args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/lab", "--", *limits, *drop, *python, "/grader"]
 
 
-def mounts() -> list[str]:
+def mounts(files: Iterable[Path] = ()) -> list[str]:
     """What a sandbox sees of this machine's files, read-only, and of its environment; and a small /tmp of its own."""
     args = []
     for name in ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/sbin"):
@@ -65,8 +65,11 @@ def mounts() -> list[str]:
             args += ["--perms", "0755", "--dir", str(parent)]
     for name in shown:
         args += [] if name.startswith("/usr") else ["--ro-bind", name, name]
-    for name in ("plain.py", "inside.py"):
+    for name in ("plain.py", "assemble.py", "inside.py"):
         args += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
+    args += ["--perms", "0755", "--dir", "/lab"]
+    for path in files:
+        args += ["--ro-bind", str(path), f"/lab/{path.name}"]
     for name, value in {"HOME": "/tmp", "MPLCONFIGDIR": "/tmp/mpl", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MPLBACKEND": "agg"}.items():
         args += ["--setenv", name, value]
     return args
@@ -79,6 +82,8 @@ class Sandbox:
     ----------
     unsafe : bool
         Run everything with the rights of whoever calls, and without limits.
+    files : iterable of Path
+        Data of a lab, which lie in the working folder.
 
     Raises
     ------
@@ -86,10 +91,10 @@ class Sandbox:
         If it does not start.
     """
 
-    def __init__(self, unsafe: bool = False):
+    def __init__(self, unsafe: bool = False, files: Iterable[Path] = ()):
         self.group = Group.made() if not unsafe else None
         enter = None if self.group is None else self.group.enter
-        self.process = subprocess.Popen(command(unsafe), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin"},
+        self.process = subprocess.Popen(command(unsafe, files), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin"},
                                         cwd="/", bufsize=0, preexec_fn=enter)  # fmt: skip
         self.watch = Watch(self)
         if self._read(5, time.monotonic() + START) != b"ready":

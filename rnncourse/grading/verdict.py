@@ -1,0 +1,258 @@
+"""What a submission earns, and what its author is told. All of it is worked out here, outside the sandbox, from plain data that may lie."""
+
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from rnncourse.checks import Exercise, Slip, blank, same
+from rnncourse.traces import Unfit, describe
+
+from .labs import Lab
+from .sandbox import NoSandbox, Sandbox
+
+BIGGEST, TRIES, SMALL = 32 << 20, 3, 150  # bytes of a notebook; starts of a sandbox; numbers in an example
+ENDED = {"slow": "it did not end within {:g} seconds", "big": "it returned more than can be looked at",
+         "dead": "its process ended before it returned: os._exit, a crash, or more memory than there is",
+         "lost": "it used up all the memory that a submission may have"}  # fmt: skip
+
+
+class Boxes:
+    """A sandbox, and another one where the last was lost: at most so many as `TRIES`."""
+
+    def __init__(self, lab: Lab, unsafe: bool):
+        self.lab, self.unsafe, self.box, self.left = lab, unsafe, None, TRIES
+
+    def run(self, job: dict, seconds: float) -> tuple[str, object]:
+        """Do a job, see `Sandbox.run`."""
+        if self.box is None or self.box.process.poll() is not None:
+            self.close()
+            if self.left == 0:
+                return "lost", None
+            self.left -= 1
+            self.box = started(self.unsafe, self.lab)
+        return self.box.run(job, seconds)
+
+    def close(self) -> None:
+        if self.box:
+            self.box.close()
+
+
+def started(unsafe: bool, lab: Lab) -> Sandbox:
+    """A sandbox; tried again where this machine had no resources left for one."""
+    for pause in (1.0, 5.0):
+        try:
+            return Sandbox(unsafe, lab.files)
+        except (NoSandbox, OSError):
+            time.sleep(pause)
+    return Sandbox(unsafe, lab.files)
+
+
+def judge(lab: Lab, data: bytes, seed: int, own: int, unsafe: bool = False) -> dict:
+    """Run a submission in a sandbox of its own and judge what comes back.
+
+    Parameters
+    ----------
+    lab : Lab
+    data : bytes
+        The notebook's file.
+    seed : int
+        Of the hidden inputs.
+    own : int
+        Of the example that this student may see when the others have handed in too.
+    unsafe : bool
+        Without a sandbox.
+
+    Returns
+    -------
+    dict
+        Plain data: "refused", "" or why there was nothing to grade; "notes", lines about cells; "cells", what was run, a list of
+        (label, source); and "marks", by exercise, what `mark` returns.
+
+    Raises
+    ------
+    NoSandbox
+        If there is no sandbox to be had.
+    """
+    boxes = Boxes(lab, unsafe)
+    try:
+        how, found = boxes.run({"notebook": data.decode("utf8", "replace"), "template": lab.template}, 20.0)
+        why = found["refused"] if how == "done" and "refused" in found else "it could not be read" if how != "done" else ""
+        if why:
+            return {"refused": why, "notes": [], "cells": [], "marks": {name: mark(e, "the notebook could not be graded") for name, e in lab.exercises.items()}}
+        cells, marks, end = list(found["cells"]), {}, time.monotonic() + 3 * lab.seconds
+        for name in lab.exercises:
+            part, began = upto(name, cells), time.monotonic()
+            marks[name] = lost(lab, name, found) or one(lab, name, part, seed, own, boxes, min(lab.seconds, end - began))
+            if marks[name]["how"] != "done":  # what hangs once is not waited for again
+                cells = [cell for cell in cells if cell not in newest(lab, part)]
+        return {"refused": "", "notes": notes(found), "cells": found["cells"], "marks": marks}
+    finally:
+        boxes.close()
+
+
+def upto(name: str, cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The cells before an answer, and the answer itself."""
+    place = next((i for i, (label, _) in enumerate(cells) if label == name), len(cells) - 1)
+    return cells[: place + 1]
+
+
+def newest(lab: Lab, cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The last answer among some cells, and what its author has added since the one before."""
+    before = [i for i, (label, _) in enumerate(cells[:-1]) if label in lab.exercises]
+    return [cell for cell in cells[before[-1] + 1 if before else 0 :] if cell[0] not in lab.given]
+
+
+def lost(lab: Lab, name: str, found: dict) -> dict | None:
+    """The mark for an answer that is not there."""
+    if name not in found["lost"]:
+        return None
+    return mark(lab.exercises[name], f"the cell of {name} is not in the notebook: it was removed, or lost its mark")
+
+
+def notes(found: dict) -> list[str]:
+    """What is odd about the cells."""
+    return [f"the cell of {name} stands there more than once: the last one counts" for name in found["twice"]]
+
+
+def mark(exercise: Exercise, says: str, right: bool = False, how: str = "done", slips: list[Slip] | tuple = (), details: str = "", example: str = "") -> dict:
+    """What one exercise earns.
+
+    Returns
+    -------
+    dict
+        "title", "points", "earned", "says", a line, "details", the check's words for the visible inputs, "slips", the switches of known
+        mistakes, "example", one input on which it is wrong, and "how" the run ended.
+    """
+    return {"title": exercise.title, "points": exercise.points, "earned": exercise.points * right, "right": right, "says": says, "how": how,
+            "slips": [slip.switch for slip in slips], "details": details, "example": example}  # fmt: skip
+
+
+def one(lab: Lab, name: str, cells: list[tuple[str, str]], seed: int, own: int, boxes: Boxes, seconds: float) -> dict:
+    """Run and judge one exercise: its hidden inputs first; if it is wrong there, in another process the visible ones, for what can be told."""
+    exercise, cases = lab.exercises[name], getattr(lab.hidden, name)(seed)
+    if seconds < 1:
+        return mark(exercise, "no time was left for it", how="late")
+    job = lab.drivers[name] | {"name": name, "given": [c for c in cells if c[0] in lab.given], "cells": [c for c in cells if c[0] not in lab.given]}
+    how, answer = boxes.run(job | {"cases": exercise.order(cases)}, seconds)
+    if how != "done":
+        return mark(exercise, ENDED[how].format(seconds), how=how)
+    if why := undefined(answer, name, len(cases) + 2):
+        return mark(exercise, why)
+    got = settled(exercise, answer["done"], cases)
+    if blank(got[0]):
+        return mark(exercise, "not done yet")
+    if right(exercise, got, cases):
+        return mark(exercise, "right", True)
+    return wrong(exercise, job, boxes, seconds, known(exercise, got, cases), own)
+
+
+def wrong(exercise: Exercise, job: dict, boxes: Boxes, seconds: float, slips: list[Slip], own: int) -> dict:
+    """The mark for a wrong answer, with what the check says of the visible inputs: nothing of the hidden ones."""
+    seen = exercise.cases(torch.Generator().manual_seed(0))
+    drawn = [case for case in drawings(exercise, own) if size(case) <= SMALL]
+    how, answer = boxes.run(job | {"cases": exercise.order(seen) + drawn}, seconds)
+    if how != "done" or undefined(answer, job["name"], len(seen) + 2 + len(drawn)):
+        return mark(exercise, "not right", slips=slips)
+    n = len(seen) + 2
+    got, more = settled(exercise, answer["done"][:n], seen), [settle(exercise, *pair) for pair in zip(answer["done"][n:], drawn)]
+    example = failing(exercise, more, drawn)
+    if right(exercise, got, seen):
+        said = "".join(f"- {slip.says}. Read {slip.read} in the book.\n" for slip in slips) or f"Read {exercise.read} in the book."
+        return mark(exercise, "right on the inputs of the visible check, wrong on others of the same kind", slips=slips, details=said.strip(), example=example)
+    found = known(exercise, got, seen)
+    try:
+        details = exercise.explain(got, seen, found)
+    except Exception:  # what came back may be anything
+        details = f"Read {exercise.read} in the book."
+    return mark(exercise, "not right", slips=found or slips, details=details, example=example)
+
+
+def undefined(answer: object, name: str, n: int) -> str:
+    """Why there is nothing to judge in what came back, "" if there is."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("errors"), dict):
+        return "its process ended before it returned"
+    if answer.get("done") is None:
+        error = answer["errors"].get(name)
+        told = f": {str(error.get('type'))[:50]}: {str(error.get('message'))[:300]}" if isinstance(error, dict) else ""
+        return f"its cell defines no {name}{told}"
+    done = answer["done"]
+    return "" if isinstance(done, list) and len(done) == n and all(map(formed, done)) else "its process ended before it returned"
+
+
+def formed(trace: object) -> bool:
+    """Whether something has the form of what `rnncourse.traces.trace` returns."""
+    if not isinstance(trace, dict):
+        return False
+    if "type" in trace:
+        return all(isinstance(trace.get(key), str) for key in ("type", "message", "code")) and isinstance(trace.get("line"), int | None)
+    tensors = lambda a: isinstance(a, list) and all(isinstance(t, Tensor) and t.dtype == torch.float64 for t in a)  # noqa: E731
+    grads = trace.get("grads")
+    return tensors(trace.get("values")) and (isinstance(trace.get("backward"), str) if grads is None else isinstance(grads, list) and tensors([g for g in grads if g is not None]))
+
+
+def settle(exercise: Exercise, got: dict, case: tuple) -> dict:
+    """One trace, ready to be compared; whatever makes that fail is a wrong answer."""
+    try:
+        return exercise.settle_one(got, case)
+    except Exception as error:
+        return {"type": "Unfit", "message": str(error) if isinstance(error, Unfit) else "it returned something that cannot be compared", "line": None, "code": ""}
+
+
+def settled(exercise: Exercise, done: list[dict], cases: list[tuple]) -> list[dict]:
+    """The traces of cases, see `Exercise.settled`."""
+    first, again, *others = [settle(exercise, got, case) for got, case in zip(done, exercise.order(cases), strict=True)]
+    return [first, *others[:-1], again, others[-1]]
+
+
+def right(exercise: Exercise, got: list[dict], cases: list[tuple]) -> bool:
+    """Whether an answer does what the right one does, and does it again."""
+    return exercise.steady(got) and all(same(mine, truth, exercise.atol) for mine, truth in zip(got, exercise.slipped(cases)))
+
+
+def known(exercise: Exercise, got: list[dict], cases: list[tuple]) -> list[Slip]:
+    """The known mistakes that do what an answer does."""
+    try:
+        return exercise.diagnose(got, cases) or []
+    except Exception:
+        return []
+
+
+def drawings(exercise: Exercise, own: int) -> Iterator[tuple]:
+    """Inputs of a student's own, with few digits."""
+    for i in range(3):
+        for case in exercise.cases(torch.Generator().manual_seed(own + i)):
+            yield tuple(rounded(a) for a in case)
+
+
+def rounded(a: object) -> object:
+    """An argument with one digit after the point."""
+    if isinstance(a, list | tuple):
+        return type(a)(map(rounded, a))
+    return a.round(decimals=1) if isinstance(a, Tensor) and a.is_floating_point() else a
+
+
+def size(a: object) -> int:
+    """How many numbers, or letters, an argument has."""
+    return a.numel() if isinstance(a, Tensor) else sum(map(size, a)) if isinstance(a, list | tuple) else len(a) if isinstance(a, str) else 1
+
+
+def failing(exercise: Exercise, got: list[dict], cases: list[tuple]) -> str:
+    """The smallest input on which an answer is wrong, with what is right and what came, in full; "" if there is none."""
+    for mine, case in sorted(zip(got, cases), key=lambda pair: size(pair[1])):
+        truth = next(exercise.slipped([case]))
+        if "values" in truth and not same(mine, truth, exercise.atol):
+            lines = [f"{name} = {whole(a)}" for name, a in zip(exercise.names(), case)]
+            came = f"{mine['type']}: {mine['message']}" if "type" in mine else whole(mine["values"])
+            return "\n".join([*lines, f"expected {whole(truth['values'])}", f"got {came[:1000]}"])
+    return ""
+
+
+def whole(a: object) -> str:
+    """An argument or a result in full."""
+    if isinstance(a, Tensor):
+        return str([whole(b) for b in a]).replace("'", "") if a.dim() else f"{a.item():.4g}"
+    if isinstance(a, list | tuple):
+        return whole(a[0]) if len(a) == 1 else str([whole(b) for b in a]).replace("'", "")
+    return describe(a).removeprefix("= ")
