@@ -1,16 +1,17 @@
-"""What runs in a sandbox, beside hostile code: the first process there, and one child for each exercise.
+"""What runs in a sandbox, beside hostile code: a fork of a warm process, and of that one child for each exercise.
 
 It stands alone, without the rest of the package, and nothing that it says is believed: a submission that forges its answer has to forge the
 right numbers for inputs that are drawn afresh, which is to solve the exercise.
 """
 
-import ctypes
 import importlib.util
+import json
 import linecache
 import os
 import resource
 import select
 import signal
+import socket
 import struct
 import sys
 import time
@@ -18,10 +19,9 @@ import types
 from collections.abc import Callable
 from functools import partial
 
+import enter
 from assemble import NoNotebook, assembled
 from plain import dump, load
-
-PR_SET_DUMPABLE = 4
 
 
 class Course:
@@ -160,9 +160,9 @@ def supervised(data: bytes, seconds: float, most: int, grader: int) -> tuple[str
 
 
 def sweep(pid: int) -> None:
-    """Kill whatever is left: all of the sandbox but this process, which is its first; without a sandbox, the child's own group."""
+    """Kill whatever is left: all of the sandbox but this process and its first, which nothing in it can kill; without a sandbox, the child's own group."""
     try:
-        os.kill(-1, signal.SIGKILL) if os.getpid() == 1 else os.killpg(pid, signal.SIGKILL)
+        os.kill(-1, signal.SIGKILL) if os.getppid() == 0 else os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     while True:
@@ -182,16 +182,8 @@ def read(source: int, n: int) -> bytes:
     return bytes(data)
 
 
-def main() -> None:
-    """Serve jobs from standard input, one after the other; the answers go to standard output."""
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no child may look into this process, or at its files
-    import IPython.core.inputtransformer2  # noqa: F401
-    import matplotlib.pyplot  # noqa: F401
-    import torch
-
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    source, target = os.dup(0), os.dup(1)
+def serve(source: int, target: int) -> None:
+    """Do the jobs that come from one pipe, one after the other; the answers go to another."""
     os.write(target, b"ready")
     while header := read(source, 24):
         size, seconds, most = struct.unpack("<QdQ", header)
@@ -200,3 +192,51 @@ def main() -> None:
         for chunk in (how.encode().ljust(8), struct.pack("<Q", len(answer)), answer):
             while chunk:
                 chunk = chunk[os.write(target, chunk) :]
+
+
+def opened(order: dict, source: int, target: int, control: socket.socket) -> None:
+    """In a fork of the warm process: enter the sandbox that an order names, and serve there in a child, whose number the grader is told."""
+    try:
+        os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for file in order["groups"]:
+            with open(file, "w") as group:
+                group.write(str(os.getpid()))
+        if order["holder"]:
+            enter.join(order["holder"])
+        if pid := os.fork():
+            control.send(str(pid).encode())
+            return
+        if order["holder"]:
+            enter.limit(order["memory"], order["processes"], order["disk"])
+            enter.drop(order["user"])
+            os.chdir("/lab")
+        control.close()
+        serve(source, target)
+    except Exception as error:
+        control.send(f"{type(error).__name__}: {error}".encode())
+
+
+def main() -> None:
+    """The warm process: what takes long to import is imported once, and each sandbox gets a fork. It knows nothing, and runs no student's code."""
+    import IPython.core.inputtransformer2  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
+    import torch
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what it forks
+    enter.call("prctl", enter.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    control = socket.socket(fileno=os.dup(0))
+    control.send(b"ready")
+    while True:
+        data, fds, *_ = socket.recv_fds(control, 4096, 2)
+        if not data:
+            return
+        if os.fork() == 0:
+            try:
+                opened(json.loads(data), *fds, control)
+            finally:
+                os._exit(0)
+        for fd in fds:
+            os.close(fd)

@@ -1,35 +1,45 @@
 """Where a submission's code runs: bubblewrap's namespaces, a user of its own, no network, and limits on all that it can use up."""
 
+import atexit
 import contextlib
-import itertools
+import functools
+import json
 import os
 import select
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
-import threading
+import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
+
+from .limits import DISK, MEMORY, PROCESSES, SLOTS, Group, Watch, family
 from .plain import NotPlain, dump, load
 
-MEMORY, PROCESSES, ANSWER, START = 3 << 30, 64, 64 << 20, 60.0  # bytes, processes and threads, bytes, seconds
+ANSWER, START = 64 << 20, 60.0  # bytes, seconds
 HERE = Path(__file__).parent
-SLOTS = itertools.count(os.getpid() % 1000 * 1000)  # no two sandboxes of a machine share a user
+HOLD = """import ctypes, signal, sys
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # nobody may look into it
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a process whose parent has ended
+print("ready", flush=True)
+sys.stdin.read()  # as long as the grader lives
+"""
+ALLOW = (". This machine does not let ordinary users make one. Ubuntu 24.04 and later: give bubblewrap alone the right to, with the profile in the instructor's guide; "
+         "in a container: start it with the flags that the guide lists")  # fmt: skip
 
 
 class NoSandbox(RuntimeError):
     """This machine cannot make a sandbox; the message says what to do."""
 
 
-def command(unsafe: bool = False, files: Iterable[Path] = ()) -> list[str]:
-    """How the first process of a sandbox is started, beside which some files lie."""
-    python = [sys.executable, "-I", "-B", "-X", "faulthandler", "-c", "import sys; sys.path.insert(0, sys.argv[1]); import inside; inside.main()"]
-    if unsafe:
-        return [*python, str(HERE)]
+def command(user: int | None, files: Iterable[Path] = ()) -> list[str]:
+    """How a sandbox is made: by bubblewrap, with a first process in it that does nothing but say that it is there."""
     bwrap = shutil.which("bwrap")
     if not bwrap:
         raise NoSandbox("bubblewrap is missing, which keeps a submission's code away from this machine. Debian and Ubuntu: apt install bubblewrap. "
@@ -37,19 +47,16 @@ def command(unsafe: bool = False, files: Iterable[Path] = ()) -> list[str]:
     args = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent", "--new-session",
             "--as-pid-1", "--clearenv", "--hostname", "sandbox", "--cap-drop", "ALL"]  # fmt: skip
     drop = []
-    if os.geteuid() == 0:
-        user = str(200_000 + next(SLOTS) % 1_000_000)
-        args += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
-        drop = ["/usr/bin/setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
-    else:
+    if user is None:
         args += ["--unshare-user", "--disable-userns"]
-    args += mounts(files)
-    limits = ["/usr/bin/prlimit", f"--as={2 * MEMORY}", f"--nproc={PROCESSES}", f"--fsize={64 << 20}", "--core=0", "--nofile=256", "--"]
-    return [*args, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/lab", "--", *limits, *drop, *python, "/grader"]
+    else:
+        args += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
+        drop = ["/usr/bin/setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+    return [*args, *mounts(files), "--remount-ro", "/dev", "--remount-ro", "/", "--", *drop, sys.executable, "-I", "-S", "-c", HOLD]
 
 
 def mounts(files: Iterable[Path] = ()) -> list[str]:
-    """What a sandbox sees of this machine's files, read-only, and of its environment; and a small /tmp of its own."""
+    """What a sandbox sees of this machine's files, read-only: the system's libraries, Python and a lab's data; and a small /tmp of its own."""
     args = []
     for name in ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/sbin"):
         if os.path.islink(name):
@@ -58,21 +65,75 @@ def mounts(files: Iterable[Path] = ()) -> list[str]:
             args += ["--ro-bind", name, name]
     for name in ("/etc/ld.so.cache", "/etc/alternatives"):
         args += ["--ro-bind-try", name, name]
-    args += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(64 << 20), "--tmpfs", "/tmp"]
+    args += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(DISK), "--tmpfs", "/tmp", "--perms", "0755", "--dir", "/lab"]
     shown = list(dict.fromkeys([sys.base_prefix, sys.prefix]))
-    for parent in dict.fromkeys(p for name in (*shown, "/grader/x") for p in reversed(Path(name).parents)):
+    for parent in dict.fromkeys(p for name in shown for p in reversed(Path(name).parents)):
         if str(parent) not in ("/", "/tmp", "/usr"):
             args += ["--perms", "0755", "--dir", str(parent)]
     for name in shown:
         args += [] if name.startswith("/usr") else ["--ro-bind", name, name]
-    for name in ("plain.py", "assemble.py", "inside.py"):
-        args += ["--ro-bind", str(HERE / name), f"/grader/{name}"]
-    args += ["--perms", "0755", "--dir", "/lab"]
     for path in files:
         args += ["--ro-bind", str(path), f"/lab/{path.name}"]
-    for name, value in {"HOME": "/tmp", "MPLCONFIGDIR": "/tmp/mpl", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MPLBACKEND": "agg"}.items():
-        args += ["--setenv", name, value]
     return args
+
+
+class Warm:
+    """The process of which each sandbox gets a fork, see `inside.main`; one for each process that grades."""
+
+    def __init__(self):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.folder = tempfile.TemporaryDirectory()
+        shown = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LC_ALL": "C.UTF-8", "MPLBACKEND": "agg", "MPLCONFIGDIR": self.folder.name, "OMP_NUM_THREADS": "1",
+                 "PYTHONHASHSEED": "0"}  # fmt: skip
+        code = "import sys; sys.path.insert(0, sys.argv[1]); import inside; inside.main()"
+        with theirs:
+            self.process = subprocess.Popen([sys.executable, "-s", "-P", "-B", "-X", "faulthandler", "-c", code, str(HERE)], stdin=theirs, stdout=subprocess.DEVNULL, env=shown, cwd="/")
+        self.control = ours
+        self.control.settimeout(START)
+        atexit.register(self.close)
+        if self.said() != "ready":
+            self.close()
+            raise NoSandbox("Python does not start, or finds no torch, IPython or matplotlib: what it printed stands above")
+
+    def close(self) -> None:
+        """End it."""
+        warm.cache_clear()
+        self.control.close()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def said(self) -> str:
+        """A word from it; "" if it has ended."""
+        try:
+            return self.control.recv(4096).decode()
+        except OSError:
+            return ""
+
+    def fork(self, order: dict, fds: list[int]) -> int:
+        """A fork that serves a sandbox; its number."""
+        socket.send_fds(self.control, [json.dumps(order).encode()], fds)
+        said = self.said()
+        if not said.isdecimal():
+            self.close()
+            raise NoSandbox(f"the sandbox cannot be entered: {said or 'the warm process has ended'}")
+        return int(said)
+
+
+@functools.cache
+def warm(process: int) -> Warm:
+    """The warm process of one that grades."""
+    return Warm()
+
+
+def held(command: list[str]) -> subprocess.Popen:
+    """A sandbox that bubblewrap has made and holds open."""
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, cwd="/")
+    if select.select([process.stdout], [], [], START)[0] and process.stdout.read(5) == b"ready":
+        return process
+    process.kill()
+    with process:
+        said = process.stderr.read(2000).decode(errors="replace").strip()[-500:]
+    raise NoSandbox(f"the sandbox does not start: {said or 'no message'}{ALLOW if 'uid map' in said or 'ermission' in said else ''}")
 
 
 class Sandbox:
@@ -92,14 +153,40 @@ class Sandbox:
     """
 
     def __init__(self, unsafe: bool = False, files: Iterable[Path] = ()):
-        self.group = Group.made() if not unsafe else None
-        enter = None if self.group is None else self.group.enter
-        self.process = subprocess.Popen(command(unsafe, files), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin"},
-                                        cwd="/", bufsize=0, preexec_fn=enter)  # fmt: skip
-        self.watch = Watch(self)
-        if self._read(5, time.monotonic() + START) != b"ready":
+        self.holder = self.group = self.watch = self.pid = None
+        source, to = os.pipe()
+        back, target = os.pipe()
+        self.to, self.back = open(to, "wb", 0), open(back, "rb", 0)
+        user = 200_000 + next(SLOTS) % 1_000_000 if os.geteuid() == 0 else None
+        try:
+            if not unsafe:
+                self.group = Group.made()
+                self.holder = held(command(user, files))
+            order = {"holder": self.first, "user": user, "groups": self.group.files() if self.group else [], "memory": MEMORY, "processes": PROCESSES, "disk": DISK}
+            self.pid = warm(os.getpid()).fork(order, [source, target])
+            if not unsafe and not self.group:
+                self.watch = Watch([self.first, self.pid], self.kill)
+        except BaseException:
             self.close()
-            raise NoSandbox(f"the sandbox does not start: {self.process.stderr.read(2000).decode(errors='replace').strip()[-500:] or 'no message'}")
+            raise
+        finally:
+            os.close(source), os.close(target)
+        try:
+            self._read(5, time.monotonic() + START)
+        except EOFError:
+            self.close()
+            raise NoSandbox(f"the sandbox cannot be entered: {warm(os.getpid()).said()}") from None
+
+    @property
+    def first(self) -> int | None:
+        """The first process in it."""
+        found = psutil.Process(self.holder.pid).children() if self.holder and self.holder.poll() is None else []
+        return found[0].pid if found else None
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing runs in it any more."""
+        return self.pid is None or not psutil.pid_exists(self.pid)
 
     def run(self, job: dict, seconds: float = 20.0) -> tuple[str, object]:
         """Do one job: how it ended, and the answer.
@@ -124,19 +211,24 @@ class Sandbox:
             return "lost", None
 
     def kill(self) -> None:
-        """Kill all that runs in the sandbox: its first process, which takes the others with it, and bubblewrap."""
-        for pid in [*family(self.process.pid)][1:2] if self.process.poll() is None else ():
-            with contextlib.suppress(ProcessLookupError):
+        """Kill all that runs in it: its first process takes the others with it."""
+        doomed = [self.first] if self.holder else [process.pid for process in family([self.pid])] if self.pid else []
+        for pid in doomed:
+            with contextlib.suppress(ProcessLookupError, TypeError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.kill()
+        if self.holder:
+            self.holder.kill()
 
     def close(self) -> None:
         """End the sandbox, and leave nothing behind."""
         self.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            pipe.close()
-        self.watch.stop.set()
+        self.pid = None
+        if self.watch:
+            self.watch.stop.set()
+        if self.holder:
+            with self.holder:
+                self.holder.wait()
+        self.to.close(), self.back.close()
         if self.group:
             self.group.remove()
 
@@ -150,8 +242,8 @@ class Sandbox:
         """So many bytes, or EOFError."""
         data = bytearray()
         while len(data) < n:
-            ready = select.select([self.process.stdout], [], [], max(0.0, end - time.monotonic()))[0]
-            if not ready or not (chunk := os.read(self.process.stdout.fileno(), min(n - len(data), 1 << 20))):
+            ready = select.select([self.back], [], [], max(0.0, end - time.monotonic()))[0]
+            if not ready or not (chunk := os.read(self.back.fileno(), min(n - len(data), 1 << 20))):
                 raise EOFError
             data += chunk
         return bytes(data)
@@ -159,97 +251,8 @@ class Sandbox:
     def _write(self, data: bytes, end: float) -> None:
         view = memoryview(data)
         while view:
-            if not select.select([], [self.process.stdin], [], max(0.0, end - time.monotonic()))[1]:
+            if not select.select([], [self.to], [], max(0.0, end - time.monotonic()))[1]:
                 raise EOFError
-            view = view[os.write(self.process.stdin.fileno(), view[: select.PIPE_BUF]) :]
+            view = view[os.write(self.to.fileno(), view[: select.PIPE_BUF]) :]
 
 
-class Group:
-    """A control group that bounds the memory of a sandbox's processes together, and their number."""
-
-    def __init__(self, folders: list[Path]):
-        self.folders = folders
-
-    @classmethod
-    def made(cls) -> "Group | None":
-        """A new one, where this machine lets us: version 1 or 2, found by trying. None where it does not."""
-        name, root = f"rnncourse-{os.getpid()}-{next(SLOTS)}", Path("/sys/fs/cgroup")
-        own = {kinds: path for _, kinds, path in (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())}
-        two = [root / own[""].lstrip("/") / name] if "" in own else []
-        one = [root / kind / own.get(kind, "/").lstrip("/") / name for kind in ("memory", "pids")]
-        for folders in (two, one):
-            group = cls([])
-            try:
-                for folder in folders:
-                    group.tidy(folder.parent)
-                    folder.mkdir()
-                    group.folders.append(folder)
-                group._limit()
-                return group
-            except OSError:
-                group.remove()
-        return None
-
-    @staticmethod
-    def tidy(parent: Path) -> None:
-        """Remove what a grader that was killed has left."""
-        for folder in parent.glob("rnncourse-*"):
-            if not Path("/proc", folder.name.split("-")[1]).exists():
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
-
-    def _limit(self) -> None:
-        if not self.folders:
-            raise OSError
-        for kind, names, value in (("memory", ("memory.max", "memory.limit_in_bytes"), MEMORY), ("pids", ("pids.max",), PROCESSES)):
-            files = [folder / name for folder in self.folders for name in names if (folder / name).exists()]
-            if not files:
-                raise FileNotFoundError(kind)
-            files[0].write_text(str(value))
-            if kind == "memory" and (swap := files[0].with_name("memory.swap.max")).exists():
-                swap.write_text("0")
-
-    def enter(self) -> None:
-        """Put the calling process into it."""
-        for folder in self.folders:
-            (folder / "cgroup.procs").write_text(str(os.getpid()))
-
-    def remove(self) -> None:
-        for folder in self.folders:
-            for _ in range(1000):  # until its last process is gone
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
-                    break
-                time.sleep(0.01)
-
-
-class Watch(threading.Thread):
-    """Kills a sandbox whose processes together take more memory than is allowed: for machines without control groups."""
-
-    def __init__(self, sandbox: Sandbox):
-        super().__init__(daemon=True)
-        self.sandbox, self.stop = sandbox, threading.Event()
-        if sandbox.group is None:
-            self.start()
-
-    def run(self) -> None:
-        while not self.stop.wait(0.05):
-            if sum(map(resident, family(self.sandbox.process.pid))) > MEMORY:
-                return self.sandbox.kill()
-
-
-def family(pid: int) -> Iterator[int]:
-    """A process and all that descend from it."""
-    yield pid
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from family(int(child))
-
-
-def resident(pid: int) -> int:
-    """The memory of a process, in bytes; what it shares with others counts for each."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
-    except (OSError, IndexError, ValueError):
-        return 0

@@ -12,25 +12,22 @@ from rnncourse.traces import Unfit, describe
 from .labs import Lab
 from .sandbox import NoSandbox, Sandbox
 
-BIGGEST, TRIES, SMALL = 32 << 20, 3, 150  # bytes of a notebook; starts of a sandbox; numbers in an example
+BIGGEST, SMALL = 32 << 20, 150  # bytes of a notebook; numbers in an example
 ENDED = {"slow": "it did not end within {:g} seconds", "big": "it returned more than can be looked at",
          "dead": "its process ended before it returned: os._exit, a crash, or more memory than there is",
          "lost": "it used up all the memory that a submission may have"}  # fmt: skip
 
 
 class Boxes:
-    """A sandbox, and another one where the last was lost: at most so many as `TRIES`."""
+    """A sandbox, and another one where the last was lost."""
 
     def __init__(self, lab: Lab, unsafe: bool):
-        self.lab, self.unsafe, self.box, self.left = lab, unsafe, None, TRIES
+        self.lab, self.unsafe, self.box = lab, unsafe, None
 
     def run(self, job: dict, seconds: float) -> tuple[str, object]:
         """Do a job, see `Sandbox.run`."""
-        if self.box is None or self.box.process.poll() is not None:
+        if self.box is None or self.box.lost:
             self.close()
-            if self.left == 0:
-                return "lost", None
-            self.left -= 1
             self.box = started(self.unsafe, self.lab)
         return self.box.run(job, seconds)
 
