@@ -77,7 +77,7 @@ def judge(lab: Lab, data: bytes, seed: int, own: int, unsafe: bool = False) -> d
         how, found = boxes.run({"notebook": data.decode("utf8", "replace"), "template": lab.template}, 20.0)
         why = found["refused"] if how == "done" and "refused" in found else "it could not be read" if how != "done" else ""
         if why:
-            return {"refused": why, "notes": [], "cells": [], "marks": {name: mark(e, "the notebook could not be graded") for name, e in lab.exercises.items()}}
+            return refusal(lab, why)
         cells, marks, end = list(found["cells"]), {}, time.monotonic() + 3 * lab.seconds
         for name in lab.exercises:
             part, began = upto(name, cells), time.monotonic()
@@ -87,6 +87,12 @@ def judge(lab: Lab, data: bytes, seed: int, own: int, unsafe: bool = False) -> d
         return {"refused": "", "notes": notes(found), "cells": found["cells"], "marks": marks}
     finally:
         boxes.close()
+
+
+def refusal(lab: Lab, why: str) -> dict:
+    """The verdict on what cannot be graded."""
+    marks = {name: mark(exercise, "the notebook could not be graded", how="refused") for name, exercise in lab.exercises.items()}
+    return {"refused": why, "notes": [], "cells": [], "marks": marks}
 
 
 def upto(name: str, cells: list[tuple[str, str]]) -> list[tuple[str, str]]:

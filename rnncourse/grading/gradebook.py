@@ -1,0 +1,169 @@
+"""What is kept of a class: nbgrader's gradebook, and in it, beside nbgrader's own tables, the verdict on each submission."""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from unittest import mock
+
+from nbgrader.api import Comment, Grade, Gradebook, SubmittedNotebook
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import compute_checksum
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, delete, insert, select
+from traitlets.config import Config, PyFileConfigLoader
+
+from .labs import COURSE, Lab
+
+VERDICTS = Table("rnncourse_verdict", MetaData(), Column("student", String(128), primary_key=True), Column("lab", String(128), primary_key=True),
+                 Column("digest", String(64)), Column("seed", BigInteger), Column("verdict", Text))  # fmt: skip
+CONFIG = '''# nbgrader's settings for this class; see the instructor's guide. Written once: from now on this file is yours.
+c = get_config()
+c.CourseDirectory.course_id = "rnncourse"
+c.CourseDirectory.source_directory = {source!r}
+c.CourseDirectory.release_directory = {released!r}
+# c.CourseDirectory.db_url = "postgresql://..."           # another database than gradebook.db
+# c.LateSubmissionPlugin.penalty_method = "zero"           # what a late submission costs; "none" if not given
+'''
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class's folder, outside of the course's.
+
+    Attributes
+    ----------
+    folder : Path
+        It holds, as nbgrader has it, submitted/STUDENT/LAB/LAB.ipynb, autograded/, feedback/ and gradebook.db; and nbgrader_config.py and seed.
+    config : Config
+        What nbgrader_config.py says.
+    """
+
+    folder: Path
+    config: Config
+
+    @classmethod
+    def at(cls, folder: Path) -> "Class":
+        """That of a folder, which is made if it is not there."""
+        folder = folder.resolve()
+        if folder == COURSE or COURSE in folder.parents:
+            raise ValueError(f"{folder} is inside the course: a class's data belong into a folder of their own, outside of it")
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "nbgrader_config.py"
+        if not file.exists():
+            file.write_text(CONFIG.format(source=str(COURSE / "solutions"), released=str(COURSE / "labs")), "utf8")
+        return cls(folder, PyFileConfigLoader(file.name, path=str(folder)).load_config())
+
+    @property
+    def seed(self) -> int:
+        """That of the hidden inputs: drawn once, and secret."""
+        file = self.folder / "seed"
+        if not file.exists():
+            part = file.with_suffix(".part")
+            part.write_text(f"{secrets.randbelow(2**31)}\n")
+            part.chmod(0o600)
+            os.replace(part, file)
+        return int(file.read_text())
+
+    @contextmanager
+    def book(self) -> Iterator[Gradebook]:
+        """Its gradebook, open."""
+        course = CourseDirectory(config=self.config, root=str(self.folder))
+        file = self.folder / "gradebook.db"
+        if course.db_url == f"sqlite:///{file}" and not file.exists():  # a half made one would stay half made
+            part = file.with_suffix(".part")
+            part.unlink(missing_ok=True)
+            path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it calls the bare command alembic
+            with mock.patch.dict(os.environ, PATH=path):
+                Gradebook(f"sqlite:///{part}", course.course_id).close()
+            os.replace(part, file)
+        with Gradebook(course.db_url, course.course_id) as book:
+            VERDICTS.create(book.engine, checkfirst=True)
+            yield book
+
+
+@contextmanager
+def transaction(book: Gradebook) -> Iterator[None]:
+    """All or nothing: nbgrader's methods, each of which would commit, only flush."""
+    with mock.patch.object(book.db, "commit", book.db.flush):
+        try:
+            yield
+        except BaseException:
+            book.db.rollback()
+            raise
+    book.db.commit()
+
+
+def register(book: Gradebook, lab: Lab, due: datetime | None = None) -> None:
+    """Enter a lab, its cells and their points; those that are there already are brought up to date."""
+    with transaction(book):
+        book.update_or_create_assignment(lab.name, **({"duedate": due} if due else {}))
+        book.update_or_create_notebook(lab.name, lab.name)
+        for cell in lab.notebook.cells:
+            if not (meta := cell.metadata.get("nbgrader")):
+                continue
+            place = (meta.grade_id, lab.name, lab.name)
+            if meta.grade:
+                book.update_or_create_grade_cell(*place, max_score=meta.points, cell_type=cell.cell_type)
+            if meta.solution:
+                book.update_or_create_solution_cell(*place)
+            book.update_or_create_source_cell(*place, source=cell.source, cell_type=cell.cell_type, locked=meta.locked, checksum=compute_checksum(cell))
+
+
+def verdicts(book: Gradebook, lab: str) -> dict[str, dict]:
+    """The verdicts on a lab so far, by student, with "digest" and "seed" of what was graded."""
+    rows = book.db.execute(select(VERDICTS).where(VERDICTS.c.lab == lab).order_by(VERDICTS.c.student)).all()
+    return {row.student: json.loads(row.verdict) | {"digest": row.digest, "seed": row.seed} for row in rows}
+
+
+def save(book: Gradebook, lab: Lab, student: str, verdict: dict, digest: str, seed: int, handed_in: datetime | None, config: Config) -> None:
+    """Write down what a submission earned, in one transaction. Marks and comments that were given by hand stay as they are."""
+    with transaction(book):
+        book.update_or_create_student(student)
+        submission = book.update_or_create_submission(lab.name, student, timestamp=handed_in)
+        notebook = book.find_submission_notebook(lab.name, lab.name, student)
+        for name, mark in verdict["marks"].items():
+            _grade(book, notebook, f"check-{name}", mark["earned"], bool(verdict["refused"]))
+            _comment(book, notebook, name, verdict["refused"] or ("No response." if mark["says"] == "not done yet" else None))
+        book.db.flush()
+        book.db.expire_all()  # sums are worked out by the database
+        notebook.late_submission_penalty = _penalty(student, notebook, submission.total_seconds_late, config)
+        book.db.execute(delete(VERDICTS).where(VERDICTS.c.student == student, VERDICTS.c.lab == lab.name))
+        told = json.dumps({key: verdict[key] for key in ("refused", "notes", "marks")})
+        book.db.execute(insert(VERDICTS).values(student=student, lab=lab.name, digest=digest, seed=seed, verdict=told))
+
+
+def _grade(book: Gradebook, notebook: SubmittedNotebook, name: str, earned: float, look: bool) -> None:
+    """One automatic mark; the instructor is asked to ``look`` at it, or at the mark by hand that stands above one that has changed."""
+    grade = next((g for g in notebook.grades if g.name == name), None)
+    if grade is None:  # the exercise is younger than the submission
+        cell = next(cell for cell in notebook.notebook.grade_cells if cell.name == name)
+        grade = Grade(cell_id=cell.id, notebook=notebook)
+        book.db.add(grade)
+    changed = grade.manual_score is not None and grade.auto_score not in (None, earned)
+    grade.needs_manual_grade = look or changed or (grade.manual_score is not None and grade.auto_score is not None and grade.needs_manual_grade)
+    grade.auto_score = earned
+
+
+def _comment(book: Gradebook, notebook: SubmittedNotebook, name: str, says: str | None) -> None:
+    comment = next((c for c in notebook.comments if c.name == name), None)
+    if comment is None:
+        cell = next(cell for cell in notebook.notebook.solution_cells if cell.name == name)
+        comment = Comment(cell_id=cell.id, notebook=notebook)
+        book.db.add(comment)
+    comment.auto_comment = says
+
+
+def _penalty(student: str, notebook: SubmittedNotebook, late: float, config: Config) -> float | None:
+    """What being late costs, as nbgrader's plugin has it: not below nothing, nor above what was earned."""
+    if late <= 0:
+        return None
+    step = AssignLatePenalties(config=config)
+    step.init_plugin()
+    penalty = step.plugin_inst.late_submission_penalty(student, notebook.score, late)
+    return penalty if penalty is None else min(max(0.0, penalty), notebook.score)
