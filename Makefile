@@ -7,7 +7,13 @@ export PYTHONHASHSEED := 0
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test check labs solutions results bench clean
+.PHONY: help setup book serve test check labs solutions results bench clean release collect grade look feedback marks statistics solution
+
+# what the instructor's targets are told: make grade CLASS=~/autumn LAB=unfold
+GRADING = $(BIN)/python -m rnncourse.grading
+need = $(if $($(1)),,$(error $(1) is not given: make $@ $(2)))
+CLASS_OF = $(call need,CLASS,CLASS=~/autumn LAB=unfold)--class "$(CLASS)"
+LAB_OF = $(call need,LAB,CLASS=~/autumn LAB=unfold)"$(LAB)"
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -53,3 +59,27 @@ bench: setup  ## measure speed and size against their bars
 
 clean:  ## remove what was built, not .venv
 	rm -rf _build
+
+release: book  ## the zip for students, with the rendered book
+	$(GRADING) release
+
+collect: setup  ## CLASS= LAB= FROM= (ROSTER= PAIRS=): what was handed in, to where the grader finds it
+	$(GRADING) collect $(CLASS_OF) $(LAB_OF) $(call need,FROM,CLASS=~/autumn LAB=unfold FROM=~/downloads/unfold.zip)"$(FROM)" $(if $(ROSTER),--roster "$(ROSTER)") $(if $(PAIRS),--pairs "$(PAIRS)")
+
+grade: setup  ## CLASS= LAB= (JOBS= DASK= DUE= AGAIN=1): grade in a sandbox
+	$(GRADING) grade $(CLASS_OF) $(LAB_OF) $(if $(JOBS),--jobs $(JOBS)) $(if $(DASK),--dask $(DASK)) $(if $(DUE),--due "$(DUE)") $(if $(AGAIN),--again)
+
+look: setup  ## CLASS=: open formgrader, for marks and comments by hand
+	cd $(call need,CLASS,CLASS=~/autumn)"$(CLASS)" && "$(CURDIR)/$(BIN)/jupyter" lab --LabApp.default_url=/formgrader
+
+feedback: setup  ## CLASS= LAB= (AFTER_DEADLINE=1): the pages that students get back
+	$(GRADING) feedback $(CLASS_OF) $(LAB_OF) $(if $(AFTER_DEADLINE),--after-deadline)
+
+marks: setup  ## CLASS= (LAB= FORM=moodle): marks as CSV
+	$(GRADING) marks $(CLASS_OF) $(LAB) $(if $(FORM),--form $(FORM))
+
+statistics: setup  ## CLASS= LAB=: a page on how the class did
+	$(GRADING) statistics $(CLASS_OF) $(LAB_OF)
+
+solution: setup  ## LAB=: a page of the commented solution
+	$(GRADING) solution $(LAB_OF)

@@ -1,56 +1,23 @@
-"""A class's submissions, run and judged by several workers; whatever happens, each is graded once or not at all."""
+"""A class's submissions, graded and written down: each once or not at all, whatever happens meanwhile."""
 
-import ctypes
-import hashlib
 import os
-import signal
 import statistics
-import sys
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
-import torch
 from nbgrader.utils import parse_utc
 from tqdm import tqdm
 
 from . import gradebook, notebooks
 from .gradebook import Class
 from .labs import Lab
-from .sandbox import NoSandbox
-from .verdict import BIGGEST, judge, refusal
-
-PR_SET_PDEATHSIG = 1
+from .verdict import BIGGEST
+from .workers import Submission, verdicts
 
 
 class Unreadable(ValueError):
     """A submitted file that is not looked at; the message says why."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What some students handed in: the same file, if they worked as a pair.
-
-    Attributes
-    ----------
-    students : tuple of str
-    data : bytes
-    why : str
-        Why there is none.
-    """
-
-    students: tuple[str, ...]
-    data: bytes
-    why: str = ""
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(self.data + self.why.encode()).hexdigest()
 
 
 def content(root: Path, *steps: str) -> bytes:
@@ -96,57 +63,6 @@ def time_of(group: Class, student: str, lab: str) -> datetime | None:
         return parse_utc(content(group.folder, "submitted", student, lab, "timestamp.txt")[:100].decode().strip())
     except (Unreadable, ValueError, OverflowError):
         return None
-
-
-@cache
-def loaded(lab: str) -> Lab:
-    """A lab, once for each worker."""
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    return Lab(lab)
-
-
-def work(lab: str, one: Submission, seed: int, unsafe: bool) -> dict:
-    """What a worker does: a verdict on one submission. It knows nothing of the gradebook."""
-    if one.why:
-        return refusal(loaded(lab), one.why)
-    own = int.from_bytes(hashlib.sha256(f"{seed} {one.students[0]}".encode()).digest()[:4])
-    return judge(loaded(lab), one.data, seed, own, unsafe)
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this worker when the grader ends, however that ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's
-
-
-def workers(jobs: int, scheduler: str | None) -> Executor:
-    """Processes of this machine, or of those that a Dask scheduler knows."""
-    if scheduler:
-        from distributed import Client
-
-        return Client(scheduler).get_executor(pure=False)
-    return ProcessPoolExecutor(jobs, get_context("spawn"), die_with, (os.getpid(),))
-
-
-def verdicts(lab: str, todo: list[Submission], seed: int, unsafe: bool, jobs: int, scheduler: str | None) -> Iterator[tuple[Submission, dict]]:
-    """Verdicts as they come. A submission that ends its worker is tried once more, alone."""
-    left = list(todo)
-    for parts in ([todo], [[one] for one in todo]):
-        for part in parts:
-            part = [one for one in part if one in left]
-            if not part:
-                continue
-            with workers(jobs, scheduler) as pool:
-                futures = {pool.submit(work, lab, one, seed, unsafe): one for one in part}
-                for future in as_completed(futures):
-                    if not isinstance(future.exception(), BrokenProcessPool):
-                        left.remove(futures[future])
-                        yield futures[future], future.result()
-    for one in left:
-        yield one, refusal(loaded(lab), "it ended the process that should judge it, twice")
 
 
 def grade(group: Class, lab: Lab, jobs: int = 1, again: bool = False, unsafe: bool = False, scheduler: str | None = None, due: datetime | None = None) -> int:
@@ -219,12 +135,3 @@ def changes(before: dict[str, dict], after: dict[str, dict]) -> Iterator[str]:
             was = old["marks"].get(name)
             if was is None or was["earned"] != mark["earned"]:
                 yield f"    {mark['title']}, {name}: {was['earned'] if was else 0:g} -> {mark['earned']:g}; was {was['says'] if was else 'not there'!r}, now {mark['says']!r}"
-
-
-def run(group: Class, lab: Lab, **how: object) -> int:
-    """`grade`, with messages for whoever typed the command."""
-    try:
-        return grade(group, lab, **how)
-    except NoSandbox as why:
-        print(f"Nothing more is graded: {why}", file=sys.stderr)
-        return 2

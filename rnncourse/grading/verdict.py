@@ -15,7 +15,7 @@ from .sandbox import NoSandbox, Sandbox
 BIGGEST, SMALL = 32 << 20, 150  # bytes of a notebook; numbers in an example
 ENDED = {"slow": "it did not end within {:g} seconds", "big": "it returned more than can be looked at",
          "dead": "its process ended before it returned: os._exit, a crash, or more memory than there is",
-         "lost": "it used up all the memory that a submission may have"}  # fmt: skip
+         "lost": "its sandbox ended: it used up the memory that a submission may have, or killed what served it"}  # fmt: skip
 
 
 class Boxes:

@@ -1,0 +1,106 @@
+"""A class is graded: once, whatever happens; marks by hand stay; who is late, ill-behaved or killed stops nobody."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from classes import HOSTILE, ROOT, hand_in, notebook, solutions
+from nbgrader.api import Gradebook
+
+from rnncourse.grading import gradebook
+from rnncourse.grading.gradebook import Class
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is missing")]
+LAB = "unfold"
+FULL = 20.0
+
+
+def command(folder, *arguments, status=0):
+    """What `grade` prints."""
+    done = subprocess.run([sys.executable, "-m", "rnncourse.grading", "grade", "--class", str(folder), LAB, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == status, done.stdout + done.stderr[-2000:]
+    return done.stdout
+
+
+def book(folder):
+    return Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "rnncourse")
+
+
+def state(folder):
+    """All that counts in a gradebook: scores, marks and comments by hand, penalties, and how many rows each table has."""
+    with book(folder) as open_:
+        rows = {}
+        for submission in open_.assignment_submissions(LAB):
+            one = submission.notebooks[0]
+            grades = sorted((g.name, g.auto_score, g.manual_score, g.extra_credit, g.needs_manual_grade) for g in one.grades)
+            comments = sorted((c.name, c.auto_comment or "", c.manual_comment or "") for c in one.comments)
+            rows[submission.student_id] = (submission.score, str(submission.timestamp), one.late_submission_penalty, grades, comments)
+        tables = [name for (name,) in open_.db.connection().exec_driver_sql("select name from sqlite_master where type = 'table'").all()]
+        counts = {name: open_.db.connection().exec_driver_sql(f"select count(*) from {name}").scalar() for name in tables}
+        told = {student: (v["marks"], v["digest"]) for student, v in gradebook.verdicts(open_, LAB).items()}
+        assert open_.db.connection().exec_driver_sql("pragma integrity_check").scalar() == "ok"
+    return rows, counts, told
+
+
+def by_hand(folder, student, name, points, comment):
+    """The instructor gives a mark and writes a comment, as formgrader does."""
+    with book(folder) as open_:
+        grade = open_.find_grade(f"check-{name}", LAB, LAB, student)
+        grade.manual_score, grade.needs_manual_grade = points, False
+        open_.find_comment(name, LAB, LAB, student).manual_comment = comment
+        open_.db.commit()
+
+
+def scores(folder):
+    return {student: row[0] for student, row in state(folder)[0].items()}
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """Two students are graded, one of them by hand too; then three more hand in, and one hands in once more."""
+    folder = tmp_path_factory.mktemp("class") / "autumn"
+    hand_in(folder, "ada", LAB, notebook(LAB))
+    hand_in(folder, "bob", LAB, notebook(LAB, ["rnn_step", "unfold"]))
+    command(folder)
+    assert scores(folder) == {"ada": FULL, "bob": 5.0}
+    by_hand(folder, "bob", "shapes", 1.5, "nearly")
+    hand_in(folder, "bob", LAB, notebook(LAB, ["rnn_step", "unfold", "shapes"], {"shapes": solutions(LAB)["shapes"] + "\n# again"}))
+    hand_in(folder, "cleo", LAB, notebook(LAB, answers={"rnn_step": HOSTILE["patches torch"]}))
+    hand_in(folder, "dan", LAB, notebook(LAB)).write_text("not a notebook")
+    return folder
+
+
+def copied(begun, tmp_path, name="class"):
+    return Path(shutil.copytree(begun, tmp_path / name))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(begun, tmp_path_factory):
+    """The same class, graded without trouble, and the number of steps that took."""
+    folder = copied(begun, tmp_path_factory.mktemp("undisturbed"))
+    done = subprocess.run([sys.executable, str(ROOT / "tests" / "kills.py"), str(folder), LAB, "0"], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    return state(folder), int(re.search(r"steps (\d+) status 1", done.stdout)[1])
+
+
+def test_marks_by_hand_stay_and_a_new_file_is_graded(undisturbed):
+    (rows, _, _), _ = undisturbed
+    assert {student: row[0] for student, row in rows.items()} == {"ada": FULL, "bob": 6.5, "cleo": FULL - 2, "dan": 0.0}
+    assert ("check-shapes", 2.0, 1.5, None, True) in rows["bob"][3] and ("shapes", "", "nearly") in rows["bob"][4]
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_grader_that_is_killed_at_any_step_loses_nothing_and_grades_nothing_twice(begun, undisturbed, tmp_path, part):
+    wanted, steps = undisturbed
+    moments = [1 + int(steps * (5 * part + i + random.Random(f"{part} {i}").random()) / 20) for i in range(5)]
+    for i, moment in enumerate(moments):
+        folder = copied(begun, tmp_path, str(i))
+        done = subprocess.run([sys.executable, str(ROOT / "tests" / "kills.py"), str(folder), LAB, str(moment), "0"], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        assert re.findall(r"ended by (\d+)", done.stdout) == ["9", "0"], done.stdout + done.stderr
+        assert state(folder) == wanted, moment
