@@ -26,6 +26,13 @@ def test_a_tensor_comes_back_with_its_type_and_shape(dtype, shape):
     assert b.dtype == dtype and torch.equal(b, a.mT if a.dim() > 1 else a)
 
 
+@pytest.mark.parametrize("a", [torch.rand(2, 3, 4), torch.rand(4, 3, 2).mT, torch.rand(3, 2, 4).transpose(0, 1), torch.rand(4, 3)[:, 0], torch.rand(2, 5)[:, ::2], torch.rand(1).expand(3)])
+def test_a_tensor_lies_in_memory_as_it_did(a):
+    b = load(dump(a))
+    axes = lambda t: sorted(range(t.dim()), key=lambda i: -t.stride(i))  # noqa: E731
+    assert torch.equal(a, b) and axes(a) == axes(b) and a.is_contiguous() == b.is_contiguous()
+
+
 def test_not_a_number_and_infinity_come_back():
     a = load(dump(torch.tensor([torch.nan, torch.inf, -torch.inf])))
     assert a.isnan().tolist() == [True, False, False] and a[1:].tolist() == [torch.inf, -torch.inf]
@@ -53,9 +60,10 @@ def test_lists_in_lists_have_an_end():
         dump(nested(30))
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b'["set", [1]]', b'["tensor", ["object", [1], ""]]', b'["tensor", ["int8", [2], "AAAA"]]', b"\xff", b"[" * 10**6,
-                                  b'["tensor", ["int8", [-1], ""]]', b'["tensor", ["int8", [1e9], ""]]', b'["dict", [[["list", []], 1]]]', b'["list", 3]',
-                                  b'["list", [' * 30 + b"1" + b"]]" * 30, b'["list", "ab"]', b'["tensor", ["float32", [4611686018427387904, 4], ""]]'])  # fmt: skip
+@pytest.mark.parametrize("data", [b"", b"{}", b"[1]", b'["set", [1]]', b'["tensor", ["object", [1], ""]]', b'["tensor", ["int8", [2], [0], true, "AAAA"]]', b"\xff", b"[" * 10**6,
+                                  b'["tensor", ["int8", [-1], [0], true, ""]]', b'["tensor", ["int8", [1e9], [0], true, ""]]', b'["dict", [[["list", []], 1]]]', b'["list", 3]',
+                                  b'["list", [' * 30 + b"1" + b"]]" * 30, b'["list", "ab"]', b'["tensor", ["float32", [4611686018427387904, 4], [0, 1], true, ""]]',
+                                  b'["tensor", ["int8", [0, 0], [0, 0], true, ""]]', b'["tensor", ["int8", [0], [[]], true, ""]]', b'["tensor", ["int8", [0], [0], ""]]'])  # fmt: skip
 def test_other_bytes_are_refused(data):
     with pytest.raises(NotPlain):
         load(data)

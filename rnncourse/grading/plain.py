@@ -59,8 +59,10 @@ def _down(a: object, depth: int) -> object:
     if type(a) is dict:
         return ["dict", [[_down(key, depth - 1), _down(b, depth - 1)] for key, b in a.items()]]
     if type(a) is Tensor and a.layout == torch.strided and (name := str(a.dtype).removeprefix("torch.")) in DTYPES:
-        array = a.detach().cpu().contiguous().numpy()
-        return ["tensor", [name, list(a.shape), base64.b64encode(array.tobytes()).decode()]]
+        order = sorted(range(a.dim()), key=lambda i: -a.stride(i))
+        rows = a.detach().cpu().permute(order)
+        array = rows.contiguous().numpy()
+        return ["tensor", [name, list(array.shape), order, rows.is_contiguous(), base64.b64encode(array.tobytes()).decode()]]
     raise NotPlain(f"{type(a).__name__} is no plain data")
 
 
@@ -79,15 +81,23 @@ def _up(a: object, depth: int) -> object:
     return _tensor(*content) if kind == "tensor" else _unknown()
 
 
-def _tensor(name: str, shape: Sequence[int], text: str) -> Tensor:
-    """A tensor of its bytes, if they are as many as its shape asks for."""
+def _tensor(name: str, shape: Sequence[int], order: Sequence[int], whole: bool, text: str) -> Tensor:
+    """A tensor of its bytes, if they are as many as its shape asks for; its axes lie in memory in their order, with gaps unless it is ``whole``.
+
+    Code that is right for tensors of any layout and code that is not, such as ``view(-1)``, are told apart by that.
+    """
     data, dtype = base64.b64decode(text, validate=True), DTYPES[name]
     if not all(type(n) is int and n >= 0 for n in shape) or len(shape) > 64 or len(data) != math.prod(shape) * dtype.itemsize:
         raise NotPlain("a tensor with other bytes than its shape asks for")
     array = np.frombuffer(bytearray(data), dtype=name)
     if dtype == torch.bool:
         array = np.frombuffer(data, dtype="uint8") != 0  # a byte of 2 is no boolean
-    return torch.from_numpy(array).reshape(tuple(shape))
+    rows = torch.from_numpy(array).reshape(tuple(shape))
+    if not whole and rows.dim():
+        rows = torch.stack([rows, torch.zeros_like(rows)], dim=-1)[..., 0]
+    if sorted(order) != [*range(len(shape))]:
+        raise NotPlain("a tensor whose axes are not those of its shape")
+    return rows.permute([order.index(i) for i in range(len(order))])
 
 
 def _unknown() -> None:
