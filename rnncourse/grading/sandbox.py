@@ -72,6 +72,8 @@ def mounts(files: Iterable[Path] = ()) -> list[str]:
             args += ["--perms", "0755", "--dir", str(parent)]
     for name in shown:
         args += [] if name.startswith("/usr") else ["--ro-bind", name, name]
+    if any(Path(name) in HERE.parents for name in shown):  # the package is installed there: it comes with the jobs instead, without what they ask for
+        args += ["--perms", "0755", "--tmpfs", str(HERE.parent)]
     for path in files:
         args += ["--ro-bind", str(path), f"/lab/{path.name}"]
     return args
