@@ -1,11 +1,14 @@
 """A class is graded: once, whatever happens; marks by hand stay; who is late, ill-behaved or killed stops nobody."""
 
+import json
 import os
 import random
 import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import nbformat
@@ -104,3 +107,80 @@ def test_a_grader_that_is_killed_at_any_step_loses_nothing_and_grades_nothing_tw
         done = subprocess.run([sys.executable, str(ROOT / "tests" / "kills.py"), str(folder), LAB, str(moment), "0"], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
         assert re.findall(r"ended by (\d+)", done.stdout) == ["9", "0"], done.stdout + done.stderr
         assert state(folder) == wanted, moment
+
+
+def test_who_works_together_is_run_once_and_both_get_the_mark(tmp_path):
+    for student in ("ada", "bob", "cleo"):
+        hand_in(tmp_path / "c", student, LAB, notebook(LAB, ["rnn_step"] if student != "cleo" else ["pad"], {}, lambda cells: cells["unfold"].update(id="same")))
+    assert "graded in this run: 2 submissions" in command(tmp_path / "c", "--jobs", "1")
+    assert scores(tmp_path / "c") == {"ada": 2.0, "bob": 2.0, "cleo": 2.0}
+    assert "graded in this run: 0 submissions" in command(tmp_path / "c")
+
+
+def test_a_regrade_tells_whose_mark_changes_by_how_much_and_why(begun, tmp_path):
+    folder = copied(begun, tmp_path)
+    hand_in(folder, "dan", LAB, notebook(LAB, ["pad"]))
+    command(folder)
+    with Class.at(folder).book() as open_:
+        old = gradebook.verdicts(open_, LAB)["ada"]
+        old["marks"]["pad"] |= {"earned": 0, "right": False, "says": "not right"}
+        wrong = gradebook.VERDICTS.update().where(gradebook.VERDICTS.c.student == "ada").values(verdict=json.dumps(old))
+        open_.db.execute(wrong), open_.db.commit()
+    said = command(folder, "--again")
+    assert "ada: 18 -> 20\n    Exercise 4, pad: 0 -> 2; was 'not right', now 'right'\n" in said and "bob:" not in said
+    assert "No mark has changed." in command(folder, "--again") and scores(folder)["bob"] == 6.5
+
+
+def test_a_late_submission_pays_what_the_settings_say(begun, tmp_path):
+    folder = copied(begun, tmp_path)
+    (folder / "submitted" / "dan").rename(folder / "dan")
+    with (folder / "nbgrader_config.py").open("a") as config:
+        config.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
+    hand_in(folder, "eve", LAB, notebook(LAB), "2026-11-21 10:00:00 UTC")
+    command(folder, "--due", "2026-11-20 22:00")
+    rows = state(folder)[0]
+    assert rows["eve"][2] == FULL and rows["cleo"][2] is None
+    with book(folder) as open_:
+        assert open_.find_submission(LAB, "eve").score - open_.find_submission(LAB, "eve").late_submission_penalty == 0
+
+
+def test_a_class_inside_the_course_is_refused():
+    done = subprocess.run([sys.executable, "-m", "rnncourse.grading", "grade", "--class", str(ROOT / "autumn"), LAB], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and "outside of it" in done.stderr and not (ROOT / "autumn").exists()
+
+
+def test_without_bubblewrap_nothing_is_begun_and_it_says_what_to_do(begun, tmp_path):
+    folder, before = copied(begun, tmp_path), state(begun)
+    done = subprocess.run([sys.executable, "-m", "rnncourse.grading", "grade", "--class", str(folder), LAB], cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PATH": str(tmp_path)})
+    assert done.returncode == 2 and "apt install bubblewrap" in done.stderr and state(folder) == before
+
+
+@pytest.mark.parametrize("arguments,says", [(["nothing"], "there is no lab 'nothing'"), (["unfold", "--jobs", "0"], "at least 1")])
+def test_a_command_that_cannot_be_done_says_why(tmp_path, arguments, says):
+    done = subprocess.run([sys.executable, "-m", "rnncourse.grading", "grade", "--class", str(tmp_path / "c"), *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
+
+
+def test_other_machines_workers_are_used_and_a_lost_one_is_made_good(begun, undisturbed, tmp_path):
+    folder = copied(begun, tmp_path)
+    dask = lambda *what: subprocess.Popen([sys.executable, "-m", "distributed.cli." + what[0], *what[1:]], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)  # noqa: E731
+    place = tmp_path / "scheduler.json"
+    processes = [dask("dask_scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1", "--scheduler-file", str(place))]
+    try:
+        worker = lambda: dask("dask_worker", "--scheduler-file", str(place), "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(tmp_path))  # noqa: E731
+        while not place.exists():
+            time.sleep(0.1)
+        processes += [worker(), worker()]
+        killer = threading.Timer(12.0, processes[1].kill)
+        killer.start()
+        command(folder, "--dask", json.loads(place.read_text())["address"], status=1)
+        killer.join()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert state(folder) == undisturbed[0]
+
+
+def test_after_a_whole_run_the_course_is_as_it_was(begun):
+    assert not subprocess.run(["git", "status", "--porcelain", "--", "labs", "solutions", "submitted", "autograded", "gradebook.db"], cwd=ROOT, capture_output=True, text=True).stdout

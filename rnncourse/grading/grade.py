@@ -13,6 +13,7 @@ from tqdm import tqdm
 from . import gradebook, notebooks
 from .gradebook import Class
 from .labs import Lab
+from .sandbox import command
 from .verdict import BIGGEST
 from .workers import Submission, verdicts
 
@@ -91,12 +92,14 @@ def grade(group: Class, lab: Lab, jobs: int = 1, again: bool = False, unsafe: bo
     int
         Exit status: 0, or 1 if there is a submission that could not be graded.
     """
+    if not (unsafe or scheduler):
+        command(None)  # without bubblewrap nothing is begun
     with group.book() as book:
         gradebook.register(book, lab, due)
         before, everything = gradebook.verdicts(book, lab.name), [*submissions(group, lab)]
         todo = [one for one in everything if again or any(before.get(s, {}).get("digest") != one.digest for s in one.students)]
         with tqdm(total=len(todo), unit=" submissions", disable=None) as bar:
-            for one, verdict in verdicts(lab.name, todo, group.seed, unsafe, min(jobs, len(todo)), scheduler):
+            for one, verdict in verdicts(lab.name, todo, group.seed, unsafe, jobs, scheduler):
                 for student in one.students:
                     notebooks.write(notebooks.graded(lab, verdict), group.folder / "autograded" / student / lab.name / f"{lab.name}.ipynb")
                     gradebook.save(book, lab, student, verdict, one.digest, group.seed, time_of(group, student, lab.name), group.config)

@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
@@ -14,6 +13,7 @@ from multiprocessing import get_context
 import torch
 
 from .labs import Lab
+from .sandbox import NoSandbox
 from .verdict import judge, refusal
 
 PR_SET_PDEATHSIG = 1
@@ -74,18 +74,30 @@ def workers(jobs: int, scheduler: str | None) -> Executor:
 
 
 def verdicts(lab: str, todo: list[Submission], seed: int, unsafe: bool, jobs: int, scheduler: str | None) -> Iterator[tuple[Submission, dict]]:
-    """Verdicts as they come. A submission that ends its worker is tried once more, alone."""
-    left = list(todo)
-    for parts in ([todo], [[one] for one in todo]):
-        for part in parts:
-            part = [one for one in part if one in left]
-            if not part:
-                continue
-            with workers(jobs, scheduler) as pool:
-                futures = {pool.submit(work, lab, one, seed, unsafe): one for one in part}
-                for future in as_completed(futures):
-                    if not isinstance(future.exception(), BrokenProcessPool):
-                        left.remove(futures[future])
-                        yield futures[future], future.result()
-    for one in left:
-        yield one, refusal(loaded(lab), "it ended the process that should judge it, twice")
+    """Verdicts as they come. A submission on which the work fails is tried once more, alone.
+
+    Raises
+    ------
+    NoSandbox
+        At the end, if some found none twice; at once, if the first three did.
+    """
+    failed = {}
+    for part in [todo, *([one] for one in todo)]:
+        if not part or part is not todo and part[0] not in failed:
+            continue
+        with workers(min(jobs, len(part)), scheduler) as pool:
+            futures = {pool.submit(work, lab, one, seed, unsafe): one for one in part}
+            for done, future in enumerate(as_completed(futures), 1):
+                one = futures[future]
+                failed[one] = future.exception()
+                if failed[one] is None:
+                    del failed[one]
+                    yield one, future.result()
+                elif done == 3 == sum(isinstance(error, NoSandbox) for error in failed.values()):
+                    pool.shutdown(cancel_futures=True)
+                    raise failed[one]
+    for one, error in failed.items():
+        if not isinstance(error, NoSandbox):
+            yield one, refusal(loaded(lab), f"the process that should judge it ended, twice ({type(error).__name__})")
+    if left := [error for error in failed.values() if isinstance(error, NoSandbox)]:
+        raise NoSandbox(f"{left[0]} ({len(left)} submissions are not graded; type the command again)")
