@@ -54,7 +54,7 @@ def code(data: bytes) -> list[dict]:
     try:
         notebook = json.loads(data)
         if notebook.get("nbformat") != 4:
-            raise NoNotebook(f"it has the notebook format {str(notebook.get('nbformat'))[:20]}, and 4 is needed: save it with JupyterLab")
+            raise NoNotebook("it has another notebook format than 4: save it with JupyterLab")
         cells = [cell for cell in notebook["cells"] if cell.get("cell_type") == "code"]
         return [_cell(cell) for cell in cells]
     except NoNotebook:
