@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from datetime import datetime
+from multiprocessing import forkserver
 from pathlib import Path
 
 DESCRIPTION = """Release the labs, collect what a class hands in, grade it in a sandbox, return feedback and export marks.
@@ -64,6 +65,9 @@ def positive(text: str) -> int:
 
 def done(chosen: argparse.Namespace) -> int:
     """Do what was chosen. What each command needs is imported only for it: workers of the grader start this file too."""
+    if chosen.command == "grade" and not chosen.scheduler:  # the process of which workers are forks imports what they need while this one imports nbgrader
+        forkserver.set_forkserver_preload(["rnncourse.grading.workers"])
+        forkserver.ensure_running()
     from .labs import COURSE, Lab
 
     if chosen.command == "release":

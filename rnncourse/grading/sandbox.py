@@ -92,10 +92,8 @@ class Warm:
             self.process = subprocess.Popen([sys.executable, "-s", "-P", "-B", "-X", "faulthandler", "-c", code, str(HERE)], stdin=theirs, stdout=subprocess.DEVNULL, env=shown, cwd="/")
         self.control = ours
         self.control.settimeout(START)
+        self.ready = False
         atexit.register(self.close)
-        if self.said() != "ready":
-            self.close()
-            raise NoSandbox("Python does not start, or finds no torch, IPython or matplotlib: what it printed stands above")
 
     def close(self) -> None:
         """End it."""
@@ -113,6 +111,10 @@ class Warm:
 
     def fork(self, order: dict, fds: list[int]) -> int:
         """A fork that serves a sandbox; its number."""
+        self.ready = self.ready or self.said() == "ready"
+        if not self.ready:
+            self.close()
+            raise NoSandbox("Python does not start, or finds no torch, IPython or matplotlib: what it printed stands above")
         socket.send_fds(self.control, [json.dumps(order).encode()], fds)
         said = self.said()
         if not said.isdecimal():

@@ -13,7 +13,7 @@ from multiprocessing import get_context
 import torch
 
 from .labs import Lab
-from .sandbox import NoSandbox
+from .sandbox import NoSandbox, warm
 from .verdict import judge, refusal
 
 PR_SET_PDEATHSIG = 1
@@ -56,12 +56,11 @@ def work(lab: str, one: Submission, seed: int, unsafe: bool) -> dict:
     return judge(loaded(lab), one.data, seed, own, unsafe)
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this worker when the grader ends, however that ends."""
+def enlist() -> None:
+    """In a new worker: have the kernel kill it when its parent ends, which ends with the grader, and start what its sandboxes are forks of."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's
+    warm(os.getpid())
 
 
 def workers(jobs: int, scheduler: str | None) -> Executor:
@@ -70,7 +69,7 @@ def workers(jobs: int, scheduler: str | None) -> Executor:
         from distributed import Client
 
         return Client(scheduler).get_executor(pure=False)
-    return ProcessPoolExecutor(jobs, get_context("spawn"), die_with, (os.getpid(),))
+    return ProcessPoolExecutor(jobs, get_context("forkserver"), enlist)
 
 
 def verdicts(lab: str, todo: list[Submission], seed: int, unsafe: bool, jobs: int, scheduler: str | None) -> Iterator[tuple[Submission, dict]]:
