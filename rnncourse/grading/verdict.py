@@ -12,7 +12,7 @@ from rnncourse.traces import Unfit, describe
 from .labs import Lab
 from .sandbox import NoSandbox, Sandbox
 
-BIGGEST, SMALL = 32 << 20, 150  # bytes of a notebook; numbers in an example
+BIGGEST, SMALL = 32 << 20, 100  # bytes of a notebook; numbers in an example
 ENDED = {"slow": "it did not end within {:g} seconds", "big": "it returned more than can be looked at",
          "dead": "its process ended before it returned: os._exit, a crash, or more memory than there is",
          "lost": "its sandbox ended: it used up the memory that a submission may have, or killed what served it"}  # fmt: skip
@@ -248,6 +248,7 @@ def failing(exercise: Exercise, got: list[dict], cases: list[tuple]) -> str:
         if "values" in truth and not same(mine, truth, exercise.atol):
             lines = [f"{name} = {whole(a)}" for name, a in zip(exercise.names(), case)]
             came = f"{mine['type']}: {mine['message']}" if "type" in mine else whole(mine["values"])
+            came = f"{came}, so the gradients are wrong" if came == whole(truth["values"]) else came
             return "\n".join([*lines, f"expected {whole(truth['values'])}", f"got {came[:1000]}"])
     return ""
 
@@ -255,7 +256,7 @@ def failing(exercise: Exercise, got: list[dict], cases: list[tuple]) -> str:
 def whole(a: object) -> str:
     """An argument or a result in full."""
     if isinstance(a, Tensor):
-        return str([whole(b) for b in a]).replace("'", "") if a.dim() else f"{a.item():.4g}"
+        return str([whole(b) for b in a]).replace("'", "") if a.dim() else f"{a.item() + 0:.4g}"
     if isinstance(a, list | tuple):
         return whole(a[0]) if len(a) == 1 else str([whole(b) for b in a]).replace("'", "")
     return describe(a).removeprefix("= ")
