@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
 import types
 from collections.abc import Callable
@@ -210,7 +211,7 @@ def opened(order: dict, source: int, target: int, control: socket.socket) -> Non
         if order["holder"]:
             enter.limit(order["memory"], order["processes"], order["disk"])
             enter.drop(order["user"])
-            os.chdir("/lab")
+        os.chdir(order["folder"])
         control.close()
         serve(source, target)
     except Exception as error:
@@ -219,10 +220,12 @@ def opened(order: dict, source: int, target: int, control: socket.socket) -> Non
 
 def main() -> None:
     """The warm process: what takes long to import is imported once, and each sandbox gets a fork. It knows nothing, and runs no student's code."""
-    import IPython.core.inputtransformer2  # noqa: F401
-    import matplotlib.pyplot  # noqa: F401
-    import torch
+    with tempfile.TemporaryDirectory() as os.environ["MPLCONFIGDIR"]:  # what it caches there is read once
+        import IPython.core.inputtransformer2  # noqa: F401
+        import matplotlib.pyplot  # noqa: F401
+        import torch
 
+    os.environ["MPLCONFIGDIR"] = "/tmp/matplotlib"
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for what it forks

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 MEMORY, PROCESSES, DISK = 3 << 30, 64, 64 << 20  # bytes, processes and threads, bytes
-SLOTS = itertools.count(os.getpid() % 1000 * 1000)  # no two sandboxes of a machine share a user, or a group
+SLOTS = itertools.count()  # of the sandboxes of this process: no two share a group, or a user
 
 
 class Group:
