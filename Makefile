@@ -70,13 +70,13 @@ grade: setup  ## CLASS= LAB= (JOBS= DASK= DUE= AGAIN=1): grade in a sandbox
 	$(GRADING) grade $(CLASS_OF) $(LAB_OF) $(if $(JOBS),--jobs $(JOBS)) $(if $(DASK),--dask $(DASK)) $(if $(DUE),--due "$(DUE)") $(if $(AGAIN),--again)
 
 look: setup  ## CLASS=: open formgrader, for marks and comments by hand
-	cd $(call need,CLASS,CLASS=~/autumn)"$(CLASS)" && "$(CURDIR)/$(BIN)/jupyter" lab --LabApp.default_url=/formgrader
+	$(GRADING) look $(call need,CLASS,CLASS=~/autumn)--class "$(CLASS)"
 
 feedback: setup  ## CLASS= LAB= (AFTER_DEADLINE=1): the pages that students get back
 	$(GRADING) feedback $(CLASS_OF) $(LAB_OF) $(if $(AFTER_DEADLINE),--after-deadline)
 
 marks: setup  ## CLASS= (LAB= FORM=moodle): marks as CSV
-	$(GRADING) marks $(CLASS_OF) $(LAB) $(if $(FORM),--form $(FORM))
+	$(GRADING) marks $(call need,CLASS,CLASS=~/autumn)--class "$(CLASS)" $(LAB) $(if $(FORM),--form $(FORM))
 
 statistics: setup  ## CLASS= LAB=: a page on how the class did
 	$(GRADING) statistics $(CLASS_OF) $(LAB_OF)

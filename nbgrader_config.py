@@ -1,4 +1,4 @@
-"""How solutions/ becomes labs/, how solutions are run again, and how submissions are graded: nbgrader and nbconvert read this.
+"""How solutions/ becomes labs/, and how solutions are run again: nbgrader and nbconvert read this.
 
     nbgrader generate_assignment "*" --force --no-db                                      solutions/ -> labs/
     jupyter nbconvert --config nbgrader_config.py --execute --inplace solutions/*/*.ipynb   solutions/ once more
@@ -8,8 +8,8 @@ import re
 import warnings
 
 from nbconvert.preprocessors import ClearMetadataPreprocessor, CoalesceStreamsPreprocessor
-from nbgrader.converters import Autograde, GenerateAssignment
-from nbgrader.preprocessors import ClearSolutions, DeduplicateIds, Execute, NbGraderPreprocessor, OverwriteCells
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import ClearSolutions
 from sqlalchemy.exc import SAWarning
 
 
@@ -22,39 +22,6 @@ class NameTheExercise(ClearSolutions):
             raise ValueError(f"cell {cell.id}: its first line should be '# Exercise N: title (points)'")
         self.code_stub = {language: f'# YOUR CODE HERE\nraise NotImplementedError("{title[1]}")' if title else ""}
         return super()._replace_solution_region(cell, language)
-
-
-class KeepTheLast(DeduplicateIds):
-    """Of a cell that was doubled the last one counts. What nbgrader leaves of the others' metadata would end the whole run."""
-
-    def preprocess_cell(self, cell, resources, index):
-        cell, resources = super().preprocess_cell(cell, resources, index)
-        if cell.metadata.get("nbgrader") == {}:
-            del cell.metadata["nbgrader"]
-        return cell, resources
-
-
-class RunGradedCells(NbGraderPreprocessor):
-    """Takes the tags off cells that count, so that none of them asks to be skipped or to be allowed to fail."""
-
-    def preprocess_cell(self, cell, resources, index):
-        if cell.metadata.get("nbgrader"):
-            cell.metadata.pop("tags", None)
-        return cell, resources
-
-
-class ErrorsDecide(NbGraderPreprocessor):
-    """Only an error makes a check cell wrong: a warning or a value that it shows neither costs nor earns marks."""
-
-    def preprocess_cell(self, cell, resources, index):
-        if cell.metadata.get("nbgrader", {}).get("grade") and cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if o.output_type == "error" or o.get("name") == "stdout"]
-        return cell, resources
-
-
-def after(preprocessors, which, new):
-    """The list with ``new`` put behind ``which``."""
-    return [p for old in preprocessors for p in ([old, new] if old is which else [old])]
 
 
 warnings.filterwarnings("ignore", module="nbgrader", category=SAWarning)  # of its own queries; nothing an instructor can do
@@ -81,10 +48,3 @@ c.ExecutePreprocessor.timeout = 600
 c.ExecutePreprocessor.iopub_timeout = 20
 c.ExecutePreprocessor.shutdown_kernel = "immediate"
 c.ExecutePreprocessor.extra_arguments = ["--Application.log_level=ERROR"]
-
-# submissions: what trains or draws is not run again
-c.Execute.skip_cells_with_tag = "run"
-c.Execute.timeout = 60
-steps = [KeepTheLast if p is DeduplicateIds else p for p in Autograde.sanitize_preprocessors.default()]
-c.Autograde.sanitize_preprocessors = after(steps, OverwriteCells, RunGradedCells)
-c.Autograde.autograde_preprocessors = after(Autograde.autograde_preprocessors.default(), Execute, ErrorsDecide)

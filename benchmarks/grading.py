@@ -1,6 +1,6 @@
 """What grading a class costs, beside stock nbgrader: the same submissions of Lab 1, the same marks.
 
-Stock is ``nbgrader autograde`` without a sandbox, with ``shutdown_kernel=immediate``, and with this course's settings, which spare it the training
+Stock is ``nbgrader autograde`` without a sandbox, with ``shutdown_kernel=immediate``, and spared the training
 cells. Times are medians of interleaved rounds, in seconds of the clock for whole commands. Bars, per submission: one worker with its sandbox
 takes at most 1.0 times as long as stock (missed beyond 1.1); two workers on two cores finish 1.6 times as fast as one (missed below 1.4).
 Then a class of 300, hostile ones among them, has to finish; the greatest memory of a worker, with all that it started, is reported.
@@ -51,7 +51,7 @@ def command(folder: Path, *arguments: str) -> float:
 def stock(folder: Path) -> float:
     shutil.copy(ROOT / "nbgrader_config.py", folder)
     with (folder / "nbgrader_config.py").open("a") as config:
-        config.write('c.Execute.shutdown_kernel = "immediate"\n')
+        config.write('c.Execute.shutdown_kernel = "immediate"\nc.Execute.skip_cells_with_tag = "run"\n')
     shutil.copytree(ROOT / "solutions" / LAB, folder / "solutions" / LAB, ignore=shutil.ignore_patterns("__pycache__"))
     command(folder, "nbgrader", "generate_assignment", LAB)
     return command(folder, "nbgrader", "autograde", LAB)

@@ -82,7 +82,7 @@ def handed(group):
 
 @pytest.mark.parametrize("path,student", [
     ("Ada Lovelace_123456_assignsubmission_file_/unfold.ipynb", "s1"),
-    ("Group 2-LOVELACE Ada_123456_assignsubmission_file_/work/unfold.ipynb", "s1"),
+    ("Group 2-LOVELACE Ada_123456_assignsubmission_file_/mine/unfold.ipynb", "s1"),
     ("Ada Lovelace_123456_assignsubmission_file_unfold.ipynb", "s1"),
     ("lovelaceada_4711_98765_unfold-2.ipynb", "s1"),
     ("lovelaceada_LATE_4711_98765_unfold.ipynb", "s1"),
@@ -198,7 +198,7 @@ def test_a_class_list_is_the_class_also_where_the_gradebook_knows_others(tmp_pat
 
 
 def test_another_lab_of_the_same_folder_is_left_alone(tmp_path, group, own):
-    done = collect(group, LAB, folder(tmp_path / "a", {"s1/gates/gates.ipynb": b"x", "s2/work/gates.ipynb": b"y"}), own)
+    done = collect(group, LAB, folder(tmp_path / "a", {"s1/gates/gates.ipynb": b"x", "s2/mine/gates.ipynb": b"y"}), own)
     assert handed(group) == {"s2": b"y"} and done.unmatched == done.refused == []
 
 

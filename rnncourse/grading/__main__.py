@@ -18,38 +18,41 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m rnncourse.grading", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name, does, klass=True, lab=True):
+    def command(name, does, klass=True, lab=True, to=""):
         one = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
         if klass:
             one.add_argument("--class", dest="group", metavar="CLASS", type=path, required=True, help="the class's folder, outside of the course's")
         if lab:
             one.add_argument("lab", metavar="LAB", help="such as unfold")
+        if to:
+            one.add_argument("--to", metavar="FILE", type=path, help=f"the file to write ({to})")
         return one
 
-    one = command("release", "make the zip for students: labs, package, and the rendered book", klass=False, lab=False)
-    one.add_argument("--to", metavar="ZIP", type=path, default=Path("_build/rnn-course.zip"), help="the file to write (%(default)s)")
+    one = command("release", "make the zip for students: labs, package, and the rendered book", klass=False, lab=False, to="_build/rnn-course.zip")
     one.add_argument("--book", metavar="DIR", type=path, default=Path("_build/html"), help="the rendered book (%(default)s)")
     one = command("collect", "put what students handed in where the grader finds it")
     one.add_argument("source", metavar="FROM", type=path, help="a folder, or the zip of a learning platform")
     one.add_argument("--roster", metavar="CSV", type=path, help="the platform's class list")
     one.add_argument("--pairs", metavar="CSV", type=path, help="who works together, a pair a line: the mark of one file goes to both")
-    one = command("grade", "grade what is not graded yet")
-    one.add_argument("--jobs", metavar="N", type=positive, default=len(os.sched_getaffinity(0)), help="workers of this machine (as many as it has cores: %(default)s)")
-    one.add_argument("--dask", metavar="ADDRESS", dest="scheduler", help="use the workers of this Dask scheduler, such as tcp://10.0.0.1:8786, which hold the course too")
-    one.add_argument("--due", metavar="TIME", type=datetime.fromisoformat, help='the deadline, in UTC, such as "2026-11-30 22:00"')
-    one.add_argument("--again", action="store_true", help="also grade what was graded before, and tell whose mark changes, by how much and why")
-    one.add_argument("--unsafe", action="store_true", help="without a sandbox: every submission runs with your rights and reads your files")
+    options_of_grade(command("grade", "grade what is not graded yet"))
+    command("look", "open formgrader, for marks and comments by hand", lab=False)
     one = command("feedback", "make the pages that students get back")
     one.add_argument("--after-deadline", dest="deadline_passed", action="store_true", help="with one input on which the answer is wrong, drawn for each student")
-    one = command("marks", "export the marks as CSV", lab=False)
+    one = command("marks", "export the marks as CSV", lab=False, to="marks-FORM.csv in the class's folder")
     one.add_argument("labs", metavar="LAB", nargs="*", help="all if none is named")
     one.add_argument("--form", choices=["moodle", "canvas", "plain"], default="plain", help="for which platform (%(default)s)")
-    one.add_argument("--to", metavar="CSV", type=path, help="the file to write (marks-FORM.csv in the class's folder)")
-    one = command("statistics", "make a page on how the class did")
-    one.add_argument("--to", metavar="HTML", type=path, help="the file to write (statistics-LAB.html in the class's folder)")
-    one = command("solution", "make a page of the commented solution", klass=False)
-    one.add_argument("--to", metavar="HTML", type=path, help="the file to write (_build/solution-LAB.html)")
+    command("statistics", "make a page on how the class did", to="statistics-LAB.html in the class's folder")
+    command("solution", "make a page of the commented solution", klass=False, to="_build/solution-LAB.html")
     return made
+
+
+def options_of_grade(one: argparse.ArgumentParser) -> None:
+    """How a class is graded."""
+    one.add_argument("--jobs", metavar="N", type=positive, default=os.cpu_count(), help="workers of this machine (as many as it has cores: %(default)s)")
+    one.add_argument("--dask", metavar="ADDRESS", dest="scheduler", help="use the workers of this Dask scheduler, such as tcp://10.0.0.1:8786, which hold the course too")
+    one.add_argument("--due", metavar="TIME", type=datetime.fromisoformat, help='the deadline, in UTC, such as "2026-11-30 22:00"')
+    one.add_argument("--again", action="store_true", help="grade anew what was graded with another version of the lab, or if nothing was, all; tell whose mark changes, by how much and why")
+    one.add_argument("--unsafe", action="store_true", help="without a sandbox: every submission runs with your rights and reads your files")
 
 
 def path(text: str) -> Path:
@@ -58,6 +61,7 @@ def path(text: str) -> Path:
 
 
 def positive(text: str) -> int:
+    """A number of workers."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a number, at least 1; got {text!r}")
     return int(text)
@@ -73,7 +77,7 @@ def done(chosen: argparse.Namespace) -> int:
     if chosen.command == "release":
         from .release import release
 
-        print(release(COURSE, chosen.book, chosen.to))
+        print(release(COURSE, chosen.book, chosen.to or Path("_build/rnn-course.zip")))
         return 0
     lab = Lab(chosen.lab) if "lab" in chosen else None
     if chosen.command == "solution":
@@ -89,6 +93,9 @@ def of_class(chosen: argparse.Namespace, lab: object) -> int:
     from .gradebook import Class
 
     group = Class.at(chosen.group)
+    if chosen.command == "look":
+        os.chdir(group.folder)
+        os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", "--LabApp.default_url=/formgrader"])
     if chosen.command == "collect":
         from .collect import collect, report
 

@@ -97,22 +97,27 @@ def grade(group: Class, lab: Lab, jobs: int = 1, again: bool = False, unsafe: bo
     with group.book() as book:
         gradebook.register(book, lab, due)
         before, everything = gradebook.verdicts(book, lab.name), [*submissions(group, lab)]
-        todo = [one for one in everything if again or any(before.get(s, {}).get("digest") != one.digest for s in one.students)]
+        todo, version = [one for one in everything if any(before.get(s, {}).get("digest") != one.digest for s in one.students)], f"{lab.version[:40]} {group.seed}"
+        older = [one for one in everything if any(before.get(s, {}).get("version") != version for s in one.students)]
+        if again:  # one that was interrupted goes on
+            todo = older or everything
         with tqdm(total=len(todo), unit=" submissions", disable=None) as bar:
             for one, verdict in verdicts(lab.name, todo, group.seed, unsafe, jobs, scheduler):
                 for student in one.students:
                     notebooks.write(notebooks.graded(lab, verdict), group.folder / "autograded" / student / lab.name / f"{lab.name}.ipynb")
-                    gradebook.save(book, lab, student, verdict, one.digest, group.seed, time_of(group, student, lab.name), group.config)
+                    gradebook.save(book, lab, student, verdict, one.digest, version, time_of(group, student, lab.name), group.config)
                 bar.update()
         after = gradebook.verdicts(book, lab.name)
     print(table(lab, after, len(todo)))
     if again:
         print("\n".join(changes(before, after)) or "No mark has changed.")
+    elif old := len(set(older) - set(todo)):
+        print(f"graded with another version of the lab, or another seed: {old} submissions; to grade them anew: --again, or AGAIN=1")
     return int(any(verdict["refused"] for verdict in after.values()))
 
 
 def earned(verdict: dict) -> float:
-    """The points of a submission."""
+    """The points of a submission, whenever it came."""
     return sum(mark["earned"] for mark in verdict["marks"].values())
 
 
@@ -134,9 +139,10 @@ def changes(before: dict[str, dict], after: dict[str, dict]) -> Iterator[str]:
     """Whose mark a regrade has changed, by how much and why."""
     for student, new in after.items():
         old = before.get(student)
-        if old is None or earned(old) == earned(new):
+        if old is None or (earned(old), old["penalty"]) == (earned(new), new["penalty"]):
             continue
-        yield f"{student}: {earned(old):g} -> {earned(new):g}"
+        late = f" (for being late {old['penalty']:g} -> {new['penalty']:g} less)" if old["penalty"] != new["penalty"] else ""
+        yield f"{student}: {earned(old):g} -> {earned(new):g}{late}"
         for name, mark in new["marks"].items():
             was = old["marks"].get(name)
             if was is None or was["earned"] != mark["earned"]:

@@ -14,24 +14,34 @@ from unittest import mock
 
 from nbgrader.api import Comment, Grade, Gradebook, SubmittedNotebook
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 from nbgrader.utils import compute_checksum
-from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, delete, insert, select
+from sqlalchemy import Column, MetaData, String, Table, Text, delete, insert, select
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config, PyFileConfigLoader
 
 from .labs import COURSE, Lab
 
 VERDICTS = Table("rnncourse_verdict", MetaData(), Column("student", String(128), primary_key=True), Column("lab", String(128), primary_key=True),
-                 Column("digest", String(64)), Column("seed", BigInteger), Column("verdict", Text))  # fmt: skip
+                 Column("digest", String(64)), Column("version", String(64)), Column("verdict", Text))  # fmt: skip
 CONFIG = '''# nbgrader's settings for this class; see the instructor's guide. Written once: from now on this file is yours.
+from rnncourse.grading.gradebook import InTheSandbox
+
 c = get_config()
+c.Autograde.sanitize_preprocessors = [InTheSandbox]  # nbgrader's own autograde, also formgrader's button, runs what students wrote with your rights
 c.CourseDirectory.course_id = "rnncourse"
 c.CourseDirectory.source_directory = {source!r}
 c.CourseDirectory.release_directory = {released!r}
 # c.CourseDirectory.db_url = "postgresql://..."           # another database than gradebook.db
 # c.LateSubmissionPlugin.penalty_method = "zero"           # what a late submission costs; "none" if not given
 '''
+
+
+class InTheSandbox(NbGraderPreprocessor):
+    """In the place of nbgrader's own grading, which has no sandbox."""
+
+    def preprocess(self, nb: object, resources: object) -> None:
+        raise RuntimeError("nothing was run: submissions are graded in a sandbox, by make grade; see the instructor's guide")
 
 
 @dataclass(frozen=True)
@@ -118,12 +128,12 @@ def register(book: Gradebook, lab: Lab, due: datetime | None = None) -> None:
 
 
 def verdicts(book: Gradebook, lab: str) -> dict[str, dict]:
-    """The verdicts on a lab so far, by student, with "digest" and "seed" of what was graded."""
+    """The verdicts on a lab so far, by student, with the "digest" of what was graded, and the "version" of what it was graded with."""
     rows = book.db.execute(select(VERDICTS).where(VERDICTS.c.lab == lab).order_by(VERDICTS.c.student)).all()
-    return {row.student: json.loads(row.verdict) | {"digest": row.digest, "seed": row.seed} for row in rows}
+    return {row.student: json.loads(row.verdict) | {"digest": row.digest, "version": row.version} for row in rows}
 
 
-def save(book: Gradebook, lab: Lab, student: str, verdict: dict, digest: str, seed: int, handed_in: datetime | None, config: Config) -> None:
+def save(book: Gradebook, lab: Lab, student: str, verdict: dict, digest: str, version: str, handed_in: datetime | None, config: Config) -> None:
     """Write down what a submission earned, in one transaction. Marks and comments that were given by hand stay as they are."""
     with transaction(book):
         book.update_or_create_student(student)
@@ -136,8 +146,8 @@ def save(book: Gradebook, lab: Lab, student: str, verdict: dict, digest: str, se
         book.db.expire_all()  # sums are worked out by the database
         notebook.late_submission_penalty = _penalty(student, notebook, submission.total_seconds_late, config)
         book.db.execute(delete(VERDICTS).where(VERDICTS.c.student == student, VERDICTS.c.lab == lab.name))
-        told = json.dumps({key: verdict[key] for key in ("refused", "notes", "marks")})
-        book.db.execute(insert(VERDICTS).values(student=student, lab=lab.name, digest=digest, seed=seed, verdict=told))
+        told = json.dumps({key: verdict[key] for key in ("refused", "notes", "marks")} | {"penalty": notebook.late_submission_penalty or 0})
+        book.db.execute(insert(VERDICTS).values(student=student, lab=lab.name, digest=digest, version=version, verdict=told))
 
 
 def _grade(book: Gradebook, notebook: SubmittedNotebook, name: str, earned: float, look: bool) -> None:

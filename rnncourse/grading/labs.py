@@ -1,5 +1,6 @@
 """A lab as its instructor has it: the checks, the hidden inputs, and the cells as they were released."""
 
+import hashlib
 import importlib.util
 import sys
 from functools import cached_property
@@ -59,6 +60,12 @@ class Lab:
     def template(self) -> list[dict]:
         cells = [cell for cell in self.notebook.cells if cell.cell_type == "code" and "define" in cell.metadata.get("tags", [])]
         return [{"label": cell.id, "name": cell.metadata.get("nbgrader", {}).get("grade_id"), "source": cell.source} for cell in cells]
+
+    @cached_property
+    def version(self) -> str:
+        """A digest of all that marks depend on here: the checks, the hidden inputs, the released cells, the package."""
+        files = [self.folder / "check.py", self.folder / "hidden.py", self.released / f"{self.name}.ipynb", *sorted(PACKAGE.rglob("*.py"))]
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
     @cached_property
     def given(self) -> set[str]:
