@@ -1,4 +1,4 @@
-"""The arrows of the package point only downwards, as its docstring draws them."""
+"""The arrows of the package point only downwards, as its docstrings draw them."""
 
 import ast
 import re
@@ -6,25 +6,42 @@ import re
 import pytest
 
 import rnncourse
+import rnncourse.grading
 from rnncourse.results import PACKAGE
 
-LAYERS = [[word.split(" ")[0] for word in re.split(r"\s{2,}", line)] for line in re.findall(r"^    (\w.*)$", rnncourse.__doc__, re.M)]
-HEIGHT = {name: len(LAYERS) - i for i, line in enumerate(LAYERS) for name in line}
-MODULES = sorted(p for p in PACKAGE.glob("*.py") if not p.stem.startswith("__"))
+FOLDERS = {"rnncourse": (PACKAGE, rnncourse.__doc__), "rnncourse.grading": (PACKAGE / "grading", rnncourse.grading.__doc__)}
 
 
-def imported(path):
+def heights(drawing):
+    """How high each module stands in a drawing."""
+    layers = [[word.split(" ")[0] for word in re.split(r"\s{2,}", line)] for line in re.findall(r"^    (\w.*)$", drawing, re.M)]
+    return {name: len(layers) - i for i, line in enumerate(layers) for name in line}
+
+
+def modules(folder):
+    return sorted(path for path in folder.glob("*.py") if not path.stem.startswith("__"))
+
+
+def imported(path, package):
+    """The modules of its own package that a file imports."""
     for node in ast.walk(ast.parse(path.read_text("utf8"))):
-        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("rnncourse")):
-            module = (node.module or "").removeprefix("rnncourse").lstrip(".")
-            yield from [module] if module else [alias.name for alias in node.names if (PACKAGE / f"{alias.name}.py").exists()]
+        if isinstance(node, ast.ImportFrom) and (node.level == 1 or (node.module or "").startswith(package) or (path.parent / f"{node.module}.py").exists()):
+            module = (node.module or "").removeprefix(package).lstrip(".")
+            yield from [module] if module else [alias.name for alias in node.names if (path.parent / f"{alias.name}.py").exists()]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
-def test_a_module_imports_only_from_below(path):
-    assert path.stem in HEIGHT, "draw it in the docstring of rnncourse"
-    assert all(HEIGHT[name] < HEIGHT[path.stem] for name in imported(path) if name != path.stem)
+@pytest.mark.parametrize("package,path", [pytest.param(package, path, id=f"{package}.{path.stem}") for package, (folder, _) in FOLDERS.items() for path in modules(folder)])
+def test_a_module_imports_only_from_below(package, path):
+    height = heights(FOLDERS[package][1])
+    assert path.stem in height, f"draw it in the docstring of {package}"
+    assert all(height[name] < height[path.stem] for name in imported(path, package) if name != path.stem)
 
 
-def test_the_drawing_names_only_what_exists():
-    assert set(HEIGHT) == {p.stem for p in MODULES}
+@pytest.mark.parametrize("package", FOLDERS)
+def test_the_drawing_names_only_what_exists(package):
+    folder, drawing = FOLDERS[package]
+    assert set(heights(drawing)) == {path.stem for path in modules(folder)}
+
+
+def test_nothing_outside_of_grading_imports_it():
+    assert not [path.name for path in modules(PACKAGE) if "grading" in {name.split(".")[0] for name in imported(path, "rnncourse")}]
