@@ -261,7 +261,7 @@ def same(a: dict, b: dict, atol: float) -> bool:
     """Whether two traces agree: values and gradients within a tolerance, or the same exception."""
     if "type" in a or "type" in b:
         return (a.get("type"), a.get("message")) == (b.get("type"), b.get("message"))
-    if len(a["values"]) != len(b["values"]) or (a["grads"] is None) != (b["grads"] is None):
+    if any((x is None) != (y is None) or len(x or ()) != len(y or ()) for x, y in ((a[key], b[key]) for key in ("values", "grads"))):
         return False
     return all(near(x, y, atol) for key in ("values", "grads") for x, y in zip(a[key] or (), b[key] or ()))
 

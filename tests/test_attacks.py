@@ -86,6 +86,50 @@ def test_an_attack_cannot_have_the_hidden_inputs_told_to_its_author():
     assert str(hidden[0][0])[:6] not in json.dumps(mark) and "KeyError" in mark["details"]
 
 
+def test_an_attack_that_keeps_the_hidden_inputs_for_the_visible_run_finds_nothing():
+    keep = ("    import os\n    kept = open('/tmp/kept').read() if os.path.exists('/tmp/kept') else ''\n    open('/tmp/kept', 'a').write(str(x_t.tolist()))\n"
+            "    raise KeyError(kept)\n")  # fmt: skip
+    hidden = str(LAB.hidden.rnn_step(11)[0][0].tolist()[0][0])[:6]
+    frames = "import sys\nframe = sys._getframe()\nwhile 'job' not in frame.f_locals: frame = frame.f_back\nraise KeyError(str(frame.f_locals['job']['cases']))\n"
+    assert hidden not in json.dumps(step(STEP + keep)[0]) and hidden not in json.dumps(step(frames)[0])
+
+
+# What comes back
+
+
+@pytest.mark.parametrize("value", ["torch.zeros(2_000_000, 0)", "torch.zeros(10**8, 0)", "torch.zeros(0, 2**62, 2**62)", "torch.zeros(10**6)", "[torch.zeros(0)] * 10**5",
+                                   "torch.full((2, 5), torch.nan)", "torch.zeros(2, 5).to_sparse()", "torch.zeros(2, 5, dtype=torch.complex64)"])  # fmt: skip
+def test_an_attack_by_what_is_returned_is_small_and_wrong(value):
+    mark, points = step("import torch\n" + STEP + f"    return {value}\n")
+    assert points == REST and len(json.dumps(mark)) < 10_000
+
+
+def test_an_attack_by_a_long_or_odd_message_is_cut():
+    mark, _ = step(STEP + "    raise type('x' * 10**5, (Exception,), {})('\\x1b[2J\\ud800<b>' + 'y' * 10**7)\n")
+    assert len(json.dumps(mark)) < 10_000 and "\x1b" not in mark["details"]
+    json.dumps(mark, ensure_ascii=False).encode("utf8")
+
+
+def test_an_attack_with_forged_gradients_earns_nothing():
+    forged = "import torch\ntorch.autograd.grad = lambda *a, **k: []\n" + RIGHT.replace("def rnn_step", "def right_one")
+    assert step(forged + f"\n{STEP}    return right_one(x_t, h, W_xh, W_hh, b).detach().requires_grad_()\n")[0]["earned"] == 0
+
+
+def test_an_attack_on_what_measures_a_matrix_earns_nothing():
+    made = notebook("gradients", ["power_norms"], {"transient": "import torch\ntorch.linalg.eigvals = lambda W: torch.zeros(len(W))\ndef transient(n):\n    return 2 * torch.ones(n, n)\n"})
+    assert judge(Lab("gradients"), nbformat.writes(made).encode(), 1, 1)["marks"]["transient"]["earned"] == 0
+
+
+@pytest.mark.parametrize("source", ["import threading\n", "import torch\ncore = torch._C\n", "import subprocess\n", "eval('1')\n"])
+def test_an_attack_may_lie_behind_some_names_and_the_instructor_is_told_to_look(source):
+    mark, points = step(source + RIGHT)
+    assert mark["right"] and mark["look"].startswith("names ") and points == REST + 2
+
+
+def test_an_attack_by_very_much_code_is_refused():
+    assert "more than 100,000 characters" in earned(notebook("unfold", answers={"pad": " " * 200_000}))[0]["refused"]
+
+
 # What it may not use
 
 

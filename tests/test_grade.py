@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from classes import HOSTILE, ROOT, hand_in, notebook, solutions
+from classes import HOSTILE, ROOT, by_grade_id, hand_in, notebook, solutions
 from nbgrader.api import Gradebook
 
 from rnncourse.grading import gradebook
@@ -22,6 +22,14 @@ from rnncourse.grading.gradebook import Class
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is missing")]
 LAB = "unfold"
 FULL = 20.0
+
+
+def status():
+    """What differs in the clone from what is committed."""
+    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
+
+
+BEFORE = status()
 
 
 def command(folder, *arguments, status=0):
@@ -131,6 +139,17 @@ def test_a_regrade_tells_whose_mark_changes_by_how_much_and_why(begun, tmp_path)
     assert "No mark has changed." in command(folder, "--again") and scores(folder)["bob"] == 6.5
 
 
+def test_an_attack_by_a_text_that_cannot_be_written_or_a_folder_of_an_odd_name_stops_nobody(tmp_path):
+    made = notebook(LAB)
+    by_grade_id(made)["rnn_step"].source += "\n# SURROGATE"
+    path = hand_in(tmp_path / "c", "eve", LAB, made)
+    path.write_text(path.read_text().replace("SURROGATE", "\\ud800"))
+    hand_in(tmp_path / "c", "a\nb", LAB, made)
+    hand_in(tmp_path / "c", "zoe", LAB, notebook(LAB, ["pad"]))
+    said = command(tmp_path / "c", "--jobs", "1")
+    assert scores(tmp_path / "c") == {"eve": FULL, "zoe": 2.0} and "not looked at: 'a\\nb'" in said
+
+
 def test_a_late_submission_pays_what_the_settings_say(begun, tmp_path):
     folder = copied(begun, tmp_path)
     (folder / "submitted" / "dan").rename(folder / "dan")
@@ -183,4 +202,4 @@ def test_other_machines_workers_are_used_and_a_lost_one_is_made_good(begun, undi
 
 
 def test_after_a_whole_run_the_course_is_as_it_was(begun):
-    assert not subprocess.run(["git", "status", "--porcelain", "--", "labs", "solutions", "submitted", "autograded", "gradebook.db"], cwd=ROOT, capture_output=True, text=True).stdout
+    assert status() == BEFORE

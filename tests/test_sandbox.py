@@ -1,6 +1,7 @@
 """Attacks from inside a sandbox: each is contained, and the next exercise is judged as if nothing had been."""
 
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -132,6 +133,16 @@ def test_an_attack_on_memory_is_bounded_also_by_many_processes(boxes, body):
 
 def test_an_attack_on_the_disk_is_bounded(boxes):
     assert tried(boxes, "for i in range(100): open(f'/tmp/{i}', 'wb').write(b'x' * (1 << 22))") == ("done", "OSError")
+
+
+def test_an_attack_by_very_many_files_is_bounded(boxes):
+    assert tried(boxes, "for i in range(10**4): open(f'/tmp/{i}', 'w').close()") == ("done", "OSError")
+
+
+@pytest.mark.parametrize("call", ["memfd_create(b'x', 0)", "shmget(0, 4096, 0o1600)", "msgget(0, 0o1600)", "semget(0, 1, 0o1600)", "syscall(250, 0, -5, 0)", "ptrace(0, 0, 0, 0)", "unshare(0x10000000)"])
+def test_an_attack_with_what_no_answer_needs_of_the_kernel_is_refused(boxes, call):
+    ask = f"import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nassert libc.{call} == -1 and ctypes.get_errno() == 1"
+    assert tried(boxes, ask if platform.machine() == "x86_64" else "") == ("done", "right")
 
 
 def test_an_attack_by_a_huge_answer_is_cut(boxes):

@@ -6,6 +6,9 @@ import re
 import symtable
 
 
+CODE = 100_000  # characters of answers
+
+
 class NoNotebook(ValueError):
     """The file is no notebook; the message says why."""
 
@@ -46,6 +49,8 @@ def assembled(data: bytes, template: list[dict]) -> dict:
             run += [(f"cell {i + 1}, added", added[i]) for i in sorted(needed) if before < i < place]
             before = max(before, place)
         run.append((cell["name"] or cell["label"], answers.get(cell["name"], cell["source"])))
+    if sum(len(source) for _, source in run) > CODE + sum(len(cell["source"]) for cell in template):
+        raise NoNotebook(f"its answers have more than {CODE:,} characters")
     return {"cells": run, "lost": [name for name in names if not found[name]], "twice": [name for name in names if len(found[name]) > 1]}
 
 

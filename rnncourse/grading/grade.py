@@ -1,5 +1,6 @@
 """A class's submissions, graded and written down: each once or not at all, whatever happens meanwhile."""
 
+import hashlib
 import os
 import stat
 import statistics
@@ -7,14 +8,17 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from nbgrader.api import Gradebook
 from nbgrader.utils import parse_utc
+from sqlalchemy.exc import StatementError
 from tqdm import tqdm
 
 from . import gradebook, notebooks
 from .gradebook import Class
 from .labs import Lab
+from .roster import SAFE
 from .sandbox import command
-from .verdict import BIGGEST
+from .verdict import BIGGEST, refusal
 from .workers import Submission, verdicts
 
 
@@ -53,6 +57,9 @@ def submissions(group: Class, lab: Lab) -> Iterator[Submission]:
     """What was handed in, one for each different file."""
     found = {}
     for folder in sorted((group.folder / "submitted").glob(f"*/{lab.name}")):
+        if not SAFE.fullmatch(folder.parent.name):
+            print(f"not looked at: {folder.parent.name!a} is no name for a student's folder")
+            continue
         try:
             one = Submission((), content(group.folder, "submitted", folder.parent.name, lab.name, f"{lab.name}.ipynb"))
         except Unreadable as why:
@@ -97,15 +104,14 @@ def grade(group: Class, lab: Lab, jobs: int = 1, again: bool = False, unsafe: bo
     with group.book() as book:
         gradebook.register(book, lab, due)
         before, everything = gradebook.verdicts(book, lab.name), [*submissions(group, lab)]
-        todo, version = [one for one in everything if any(before.get(s, {}).get("digest") != one.digest for s in one.students)], f"{lab.version[:40]} {group.seed}"
+        todo, version = [one for one in everything if any(before.get(s, {}).get("digest") != one.digest for s in one.students)], hashlib.sha256(f"{lab.version} {group.secret}".encode()).hexdigest()
         older = [one for one in everything if any(before.get(s, {}).get("version") != version for s in one.students)]
         if again:  # one that was interrupted goes on
             todo = older or everything
         with tqdm(total=len(todo), unit=" submissions", disable=None) as bar:
-            for one, verdict in verdicts(lab.name, todo, group.seed, unsafe, jobs, scheduler):
+            for one, verdict in verdicts(lab.name, todo, group.secret, unsafe, jobs, scheduler):
                 for student in one.students:
-                    notebooks.write(notebooks.graded(lab, verdict), group.folder / "autograded" / student / lab.name / f"{lab.name}.ipynb")
-                    gradebook.save(book, lab, student, verdict, one.digest, version, time_of(group, student, lab.name), group.config)
+                    keep(book, group, lab, student, verdict, one.digest, version)
                 bar.update()
         after = gradebook.verdicts(book, lab.name)
     print(table(lab, after, len(todo)))
@@ -114,6 +120,18 @@ def grade(group: Class, lab: Lab, jobs: int = 1, again: bool = False, unsafe: bo
     elif old := len(set(older) - set(todo)):
         print(f"graded with another version of the lab, or another seed: {old} submissions; to grade them anew: --again, or AGAIN=1")
     return int(any(verdict["refused"] for verdict in after.values()))
+
+
+def keep(book: Gradebook, group: Class, lab: Lab, *what: object) -> None:
+    """Write down a verdict; of one that cannot be written, that it cannot."""
+    student, verdict, *with_ = what
+    try:
+        notebooks.write(notebooks.graded(lab, verdict), group.folder / "autograded" / student / lab.name / f"{lab.name}.ipynb")
+        gradebook.save(book, lab, student, verdict, *with_, time_of(group, student, lab.name), group.config)
+    except (ValueError, TypeError, StatementError) as error:
+        if verdict["refused"]:
+            raise
+        keep(book, group, lab, student, refusal(lab, f"what it says cannot be written down ({type(error).__name__})"), *with_)
 
 
 def earned(verdict: dict) -> float:
@@ -131,6 +149,7 @@ def table(lab: Lab, verdicts: dict[str, dict], new: int) -> str:
         for name, exercise in lab.exercises.items():
             share = sum(v["marks"][name]["right"] for v in graded) / len(graded)
             lines.append(f"  {exercise.title:12} {name:24} {share:4.0%} right")
+    lines += [f"look at {student}, {name}: it {mark['look']}" for student, v in verdicts.items() for name, mark in v["marks"].items() if mark["look"]]
     lines += [f"not graded: {student}: {verdict['refused']}" for student, verdict in verdicts.items() if verdict["refused"]]
     return "\n".join(lines)
 

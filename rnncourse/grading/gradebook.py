@@ -72,15 +72,15 @@ class Class:
         return cls(folder, PyFileConfigLoader(file.name, path=str(folder)).load_config())
 
     @property
-    def seed(self) -> int:
-        """That of the hidden inputs: drawn once, and secret."""
+    def secret(self) -> str:
+        """What the hidden inputs are drawn from: made once, in the file ``seed``."""
         file = self.folder / "seed"
         if not file.exists():
             part = file.with_suffix(".part")
-            part.write_text(f"{secrets.randbelow(2**31)}\n")
+            part.write_text(secrets.token_hex(16) + "\n")
             part.chmod(0o600)
             os.replace(part, file)
-        return int(file.read_text())
+        return file.read_text().strip()
 
     @contextmanager
     def book(self) -> Iterator[Gradebook]:
@@ -140,7 +140,7 @@ def save(book: Gradebook, lab: Lab, student: str, verdict: dict, digest: str, ve
         submission = book.update_or_create_submission(lab.name, student, timestamp=handed_in)
         notebook = book.find_submission_notebook(lab.name, lab.name, student)
         for name, mark in verdict["marks"].items():
-            _grade(book, notebook, f"check-{name}", mark["earned"], bool(verdict["refused"]))
+            _grade(book, notebook, f"check-{name}", mark["earned"], bool(verdict["refused"] or mark["look"]))
             _comment(book, notebook, name, verdict["refused"] or ("No response." if mark["says"] == "not done yet" else None))
         book.db.flush()
         book.db.expire_all()  # sums are worked out by the database

@@ -44,7 +44,7 @@ def load(data: bytes) -> object:
         return _up(json.loads(data), DEPTH)
     except NotPlain:
         raise
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, MemoryError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError) as error:  # RecursionError is a RuntimeError
         raise NotPlain(f"these bytes stand for no plain data ({type(error).__name__})") from None
 
 
@@ -70,7 +70,7 @@ def _up(a: object, depth: int) -> object:
     if depth == 0:
         raise NotPlain("too many lists in lists")
     if not isinstance(a, list):
-        return a if not isinstance(a, dict) else _unknown()
+        return a.encode("utf8", "replace").decode() if isinstance(a, str) else a if not isinstance(a, dict) else _unknown()  # half a character is none
     kind, content = a
     if not isinstance(content, list):
         _unknown()

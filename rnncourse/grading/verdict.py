@@ -1,5 +1,6 @@
 """What a submission earns, and what its author is told. All of it is worked out here, outside the sandbox, from plain data that may lie."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -12,28 +13,32 @@ from rnncourse.traces import Unfit, describe
 from .labs import Lab
 from .sandbox import NoSandbox, Sandbox
 
-BIGGEST, SMALL = 32 << 20, 100  # bytes of a notebook; numbers in an example
+BIGGEST, SMALL, LINES = 32 << 20, 100, 4000  # bytes of a notebook; numbers in an example; characters of a report
+TENSORS, NUMBERS = 200, 20_000  # of what comes back for one input: honest answers to all labs have at most 7, and 6,510
+ODD = re.compile(r"\b(_C|_VF|threading|multiprocessing|subprocess|ctypes|jit|overrides|gc|_getframe|settrace|meta_path|__code__|__globals__|DisableTorchFunction\w*)\b"
+                 r"|(?<![.\w])(exec|eval|compile|__import__)(?=\()|sys\.modules")  # fmt: skip
 ENDED = {"slow": "it did not end within {:g} seconds", "big": "it returned more than can be looked at",
          "dead": "its process ended before it returned: os._exit, a crash, or more memory than there is",
          "lost": "its sandbox ended: it used up the memory that a submission may have, or killed what served it"}  # fmt: skip
 
 
 class Boxes:
-    """A sandbox, and another one where the last was lost."""
+    """The sandboxes of a submission: one for the hidden inputs, and one `apart` for what may be told to its author. One that is lost is made anew."""
 
     def __init__(self, lab: Lab, unsafe: bool):
-        self.lab, self.unsafe, self.box = lab, unsafe, None
+        self.lab, self.unsafe, self.open = lab, unsafe, {}
 
-    def run(self, job: dict, seconds: float) -> tuple[str, object]:
+    def run(self, job: dict, seconds: float, apart: bool = False) -> tuple[str, object]:
         """Do a job, see `Sandbox.run`."""
-        if self.box is None or self.box.lost:
-            self.close()
-            self.box = started(self.unsafe, self.lab)
-        return self.box.run(job, seconds)
+        if apart not in self.open or self.open[apart].lost:
+            self.close(apart)
+            self.open[apart] = started(self.unsafe, self.lab)
+        return self.open[apart].run(job, seconds)
 
-    def close(self) -> None:
-        if self.box:
-            self.box.close()
+    def close(self, *which: bool) -> None:
+        for apart in which or (False, True):
+            if box := self.open.pop(apart, None):
+                box.close()
 
 
 def started(unsafe: bool, lab: Lab) -> Sandbox:
@@ -119,17 +124,17 @@ def notes(found: dict) -> list[str]:
     return [f"the cell of {name} stands there more than once: the last one counts" for name in found["twice"]]
 
 
-def mark(exercise: Exercise, says: str, right: bool = False, how: str = "done", slips: list[Slip] | tuple = (), details: str = "", example: str = "") -> dict:
+def mark(exercise: Exercise, says: str, right: bool = False, how: str = "done", slips: list[Slip] | tuple = (), details: str = "", example: str = "", look: str = "") -> dict:
     """What one exercise earns.
 
     Returns
     -------
     dict
         "title", "points", "earned", "says", a line, "details", the check's words for the visible inputs, "slips", the switches of known
-        mistakes, "example", one input on which it is wrong, and "how" the run ended.
+        mistakes, "example", one input on which it is wrong, "how" the run ended, and "look", what its instructor should look at.
     """
     return {"title": exercise.title, "points": exercise.points, "earned": exercise.points * right, "right": right, "says": says, "how": how,
-            "slips": [slip.switch for slip in slips], "details": details, "example": example}  # fmt: skip
+            "slips": [slip.switch for slip in slips], "details": details[:LINES], "example": example, "look": look}  # fmt: skip
 
 
 def one(lab: Lab, name: str, cells: list[tuple[str, str]], seed: int, own: int, boxes: Boxes, seconds: float) -> dict:
@@ -141,13 +146,13 @@ def one(lab: Lab, name: str, cells: list[tuple[str, str]], seed: int, own: int, 
     how, answer = boxes.run(job | {"cases": exercise.order(cases)}, seconds)
     if how != "done":
         return mark(exercise, ENDED[how].format(seconds), how=how)
-    if why := undefined(answer, name, len(cases) + 2):
-        return mark(exercise, why)
+    if undefined(answer, name, len(cases) + 2):
+        return wrong(exercise, job, boxes, seconds, [], own)
     got = settled(exercise, answer["done"], cases)
     if blank(got[0]):
         return mark(exercise, "not done yet")
     if right(exercise, got, cases):
-        return mark(exercise, "right", True)
+        return mark(exercise, "right", True, look=odd(newest(lab, cells)))
     return wrong(exercise, job, boxes, seconds, known(exercise, got, cases), own)
 
 
@@ -155,9 +160,9 @@ def wrong(exercise: Exercise, job: dict, boxes: Boxes, seconds: float, slips: li
     """The mark for a wrong answer, with what the check says of the visible inputs: nothing of the hidden ones."""
     seen = exercise.cases(torch.Generator().manual_seed(0))
     drawn = [case for case in drawings(exercise, own) if size(case) <= SMALL]
-    how, answer = boxes.run(job | {"cases": exercise.order(seen) + drawn}, seconds)
-    if how != "done" or undefined(answer, job["name"], len(seen) + 2 + len(drawn)):
-        return mark(exercise, "not right", slips=slips)
+    how, answer = boxes.run(job | {"cases": exercise.order(seen) + drawn}, seconds, apart=True)
+    if why := ENDED[how].format(seconds) if how != "done" else undefined(answer, job["name"], len(seen) + 2 + len(drawn)):
+        return mark(exercise, why, how=how, slips=slips)
     n = len(seen) + 2
     got, more = settled(exercise, answer["done"][:n], seen), [settle(exercise, *pair) for pair in zip(answer["done"][n:], drawn)]
     example = failing(exercise, more, drawn)
@@ -172,31 +177,51 @@ def wrong(exercise: Exercise, job: dict, boxes: Boxes, seconds: float, slips: li
     return mark(exercise, "not right", slips=found or slips, details=details, example=example)
 
 
+def odd(cells: list[tuple[str, str]]) -> str:
+    """What a right answer seldom needs, and one that gets around a ban may."""
+    names = sorted({found[0] for _, source in cells for found in ODD.finditer(source)})
+    return f"names {', '.join(names)}" if names else ""
+
+
 def undefined(answer: object, name: str, n: int) -> str:
     """Why there is nothing to judge in what came back, "" if there is."""
     if not isinstance(answer, dict) or not isinstance(answer.get("errors"), dict):
-        return "its process ended before it returned"
+        return ENDED["dead"]
     if answer.get("done") is None:
         error = answer["errors"].get(name)
-        told = f": {str(error.get('type'))[:50]}: {str(error.get('message'))[:300]}" if isinstance(error, dict) else ""
+        told = f": {plainly(error.get('type'), 50)}: {plainly(error.get('message'), 300)}" if isinstance(error, dict) else ""
         return f"its cell defines no {name}{told}"
     done = answer["done"]
-    return "" if isinstance(done, list) and len(done) == n and all(map(formed, done)) else "its process ended before it returned"
+    return "" if isinstance(done, list) and len(done) == n and all(map(formed, done)) else ENDED["big"]
 
 
 def formed(trace: object) -> bool:
-    """Whether something has the form of what `rnncourse.traces.trace` returns."""
+    """Whether something has the form of what `rnncourse.traces.trace` returns, and a size that honest answers have, many times over."""
     if not isinstance(trace, dict):
         return False
     if "type" in trace:
         return all(isinstance(trace.get(key), str) for key in ("type", "message", "code")) and isinstance(trace.get("line"), int | None)
-    tensors = lambda a: isinstance(a, list) and all(isinstance(t, Tensor) and t.dtype == torch.float64 for t in a)  # noqa: E731
     grads = trace.get("grads")
-    return tensors(trace.get("values")) and (isinstance(trace.get("backward"), str) if grads is None else isinstance(grads, list) and tensors([g for g in grads if g is not None]))
+    if not (isinstance(trace.get("backward"), str) if grads is None else isinstance(grads, list)):
+        return False
+    return tensors(trace.get("values")) and tensors([grad for grad in grads or () if grad is not None])
+
+
+def tensors(a: object) -> bool:
+    """Whether something is a list of tensors of numbers that can be looked at."""
+    if not isinstance(a, list) or len(a) > TENSORS or not all(isinstance(t, Tensor) and t.dtype == torch.float64 for t in a):
+        return False
+    return all(n <= NUMBERS for t in a for n in t.shape) and sum(t.numel() for t in a) <= NUMBERS
+
+
+def plainly(text: object, most: int) -> str:
+    """A hostile text, cut, without signs that a terminal or a page would obey."""
+    return "".join(c for c in str(text)[:most] if c.isprintable() or c == "\n")
 
 
 def settle(exercise: Exercise, got: dict, case: tuple) -> dict:
     """One trace, ready to be compared; whatever makes that fail is a wrong answer."""
+    got = got | {key: plainly(got[key], 1000) for key in ("type", "message", "code", "backward") if key in got}
     try:
         return exercise.settle_one(got, case)
     except Exception as error:

@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -17,6 +18,7 @@ from .sandbox import NoSandbox, warm
 from .verdict import judge, refusal
 
 PR_SET_PDEATHSIG = 1
+MOST = 16 << 30  # bytes of addresses of a worker, whatever it has to judge
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,11 @@ def loaded(lab: str) -> Lab:
     return Lab(lab)
 
 
-def work(lab: str, one: Submission, seed: int, unsafe: bool) -> dict:
-    """What a worker does: a verdict on one submission."""
+def work(lab: str, one: Submission, secret: str, unsafe: bool) -> dict:
+    """What a worker does: a verdict on one submission, whose hidden inputs are its own."""
     if one.why:
         return refusal(loaded(lab), one.why)
-    own = int.from_bytes(hashlib.sha256(f"{seed} {one.students[0]}".encode()).digest()[:4])
+    seed, own = (int.from_bytes(hashlib.sha256(f"{secret} {lab} {one.digest} {what}".encode()).digest()[:4]) // 2 for what in ("hidden", "example"))
     return judge(loaded(lab), one.data, seed, own, unsafe)
 
 
@@ -60,6 +62,7 @@ def enlist() -> None:
     """In a new worker: have the kernel kill it when its parent ends, which ends with the grader, and start what its sandboxes are forks of."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's
+    resource.setrlimit(resource.RLIMIT_AS, (MOST,) * 2)
     warm(os.getpid())
 
 
@@ -72,7 +75,7 @@ def workers(jobs: int, scheduler: str | None) -> Executor:
     return ProcessPoolExecutor(jobs, get_context("forkserver"), enlist)
 
 
-def verdicts(lab: str, todo: list[Submission], seed: int, unsafe: bool, jobs: int, scheduler: str | None) -> Iterator[tuple[Submission, dict]]:
+def verdicts(lab: str, todo: list[Submission], secret: str, unsafe: bool, jobs: int, scheduler: str | None) -> Iterator[tuple[Submission, dict]]:
     """Verdicts as they come. A submission on which the work fails is tried once more, alone.
 
     Raises
@@ -85,7 +88,7 @@ def verdicts(lab: str, todo: list[Submission], seed: int, unsafe: bool, jobs: in
         if not part or part is not todo and part[0] not in failed:
             continue
         with workers(min(jobs, len(part)), scheduler) as pool:
-            futures = {pool.submit(work, lab, one, seed, unsafe): one for one in part}
+            futures = {pool.submit(work, lab, one, secret, unsafe): one for one in part}
             for done, future in enumerate(as_completed(futures), 1):
                 one = futures[future]
                 failed[one] = future.exception()

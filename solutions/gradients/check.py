@@ -217,19 +217,24 @@ def right_transient(n, *, normal=False, explodes=False, huge=False, tame=False, 
     return W
 
 
-def properties(answer, n):
-    """What a matrix has to have, as ones and zeros; after a radius above 0.9 growth is no wonder, and is not looked at."""
+def matrix(answer, n):
+    """What an answer returned, if it is a matrix that can be looked at."""
     result = answer(n)
     if not isinstance(result, Tensor | np.ndarray):
         raise Unfit("it returned nothing: is a return missing?" if result is None else f"it returned {kind(result)}, expected a tensor")
     W = torch.as_tensor(result).detach()  # (n, n)
     if W.is_complex():
         raise Unfit("it returned a complex matrix, expected a real one")
-    W = W.double()
     if W.shape != (n, n):
         raise Unfit(f"it returned {kind(W)} for n = {n}, expected {(n, n)}")
-    if not W.isfinite().all():
+    if not W.double().isfinite().all():
         raise Unfit("an entry of W is infinite, or no number")
+    return W
+
+
+def properties(values, n):
+    """What a matrix has to have, as ones and zeros; after a radius above 0.9 growth is no wonder, and is not looked at."""
+    W = values[0].double().reshape(n, n)
     fades = bool(torch.linalg.eigvals(W).abs().max() <= 0.9001)
     small = bool(W.abs().max() <= 1.0001)
     A, peak = W, 0.0
@@ -239,7 +244,7 @@ def properties(answer, n):
             break
         A = W @ A  # (n, n)
     commutes = torch.allclose(W @ W.T, W.T @ W, atol=1e-5)
-    return torch.tensor([fades, small, peak >= 99.99 or not fades, commutes and fades]).double()  # (4,)
+    return [torch.tensor([fades, small, peak >= 99.99 or not fades, commutes and fades]).double()]  # (4,)
 
 
 def property_words(name, at, wanted, got):
@@ -262,7 +267,8 @@ transient = Exercise(
     ),
     cases=lambda g, sizes=(6, 9): [(n,) for n in sizes],
     read=NONNORMAL,
-    call=properties,
+    call=matrix,
+    settle=properties,
     lends={"power_norms": right_norms, "radius": right_radius},
     words=property_words,
 )
