@@ -26,7 +26,7 @@ FULL = 20.0
 
 def status():
     """What differs in the clone from what is committed."""
-    return subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
+    return subprocess.run(["git", "status", "--porcelain", "--", "labs", "solutions", "rnncourse", "book"], cwd=ROOT, capture_output=True, text=True).stdout
 
 
 BEFORE = status()

@@ -122,16 +122,15 @@ def grade(group: Class, lab: Lab, jobs: int = 1, again: bool = False, unsafe: bo
     return int(any(verdict["refused"] for verdict in after.values()))
 
 
-def keep(book: Gradebook, group: Class, lab: Lab, *what: object) -> None:
+def keep(book: Gradebook, group: Class, lab: Lab, student: str, verdict: dict, digest: str, version: str) -> None:
     """Write down a verdict; of one that cannot be written, that it cannot."""
-    student, verdict, *with_ = what
     try:
         notebooks.write(notebooks.graded(lab, verdict), group.folder / "autograded" / student / lab.name / f"{lab.name}.ipynb")
-        gradebook.save(book, lab, student, verdict, *with_, time_of(group, student, lab.name), group.config)
+        gradebook.save(book, lab, student, verdict, digest, version, time_of(group, student, lab.name), group.config)
     except (ValueError, TypeError, StatementError) as error:
         if verdict["refused"]:
             raise
-        keep(book, group, lab, student, refusal(lab, f"what it says cannot be written down ({type(error).__name__})"), *with_)
+        keep(book, group, lab, student, refusal(lab, f"what it says cannot be written down ({type(error).__name__})"), digest, version)
 
 
 def earned(verdict: dict) -> float:
