@@ -1,18 +1,22 @@
 """Grade a class in processes that are killed at given steps; run by test_grade.py in a process of its own, which forks safely.
 
-``python kills.py CLASS LAB STEP...``: one run for each step, killed there (0: not at all). It prints, for each run, how many steps it took or how it ended.
+``python kills.py LAB CLASS:STEP...``: one run for each, killed at that step (0: not at all). It prints, for each run, how many steps it took or how it ended.
 """
 
 import os
 import signal
+import socket
 import sys
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
+import IPython.core.inputtransformer2  # noqa: F401
+import matplotlib.pyplot  # noqa: F401
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from rnncourse.grading import grade, workers
+from rnncourse.grading import grade, sandbox, workers
 from rnncourse.grading.gradebook import Class
 from rnncourse.grading.labs import Lab
 
@@ -35,14 +39,33 @@ def counted(stop: int) -> list[int]:
     return steps
 
 
+class Forked(sandbox.Warm):
+    """The warm process as a fork of this one, which spares each run the seconds of its imports."""
+
+    def __init__(self):
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ready, pid = False, os.fork()
+        if pid == 0:
+            self.control.close()
+            os.dup2(theirs.fileno(), 0)
+            inside.main()
+            os._exit(0)
+        theirs.close()
+        self.process = SimpleNamespace(wait=lambda: os.waitpid(pid, 0))
+
+
 if __name__ == "__main__":
-    folder, lab = Path(sys.argv[1]), Lab(sys.argv[2])
+    sys.path.append(str(sandbox.HERE))
+    import inside
+
+    sandbox.Warm = Forked
+    lab = Lab(sys.argv[1])
     workers.get_context = lambda kind: get_context("fork")  # spares each run the imports
-    for stop in map(int, sys.argv[3:]):
+    for folder, stop in (argument.rsplit(":", 1) for argument in sys.argv[2:]):
         pid = os.fork()
         if pid == 0:
-            steps = counted(stop)
-            status = grade.grade(Class.at(folder), lab, jobs=1)
+            steps = counted(int(stop))
+            status = grade.grade(Class.at(Path(folder)), lab, jobs=1)
             print("\nsteps", steps[0], "status", status, flush=True)
             os._exit(0)
         _, how = os.waitpid(pid, 0)

@@ -68,6 +68,14 @@ def by_hand(folder, student, name, points, comment):
         open_.db.commit()
 
 
+def runs(*each):
+    """What runs of the grader print, each in a folder, and killed at a step."""
+    command = [sys.executable, str(ROOT / "tests" / "kills.py"), LAB, *(f"{folder}:{stop}" for folder, stop in each)]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def scores(folder):
     return {student: row[0] for student, row in state(folder)[0].items()}
 
@@ -95,9 +103,8 @@ def copied(begun, tmp_path, name="class"):
 def undisturbed(begun, tmp_path_factory):
     """The same class, graded without trouble, and the number of steps that took."""
     folder = copied(begun, tmp_path_factory.mktemp("undisturbed"))
-    done = subprocess.run([sys.executable, str(ROOT / "tests" / "kills.py"), str(folder), LAB, "0"], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    assert done.returncode == 0, done.stderr
-    return state(folder), int(re.search(r"steps (\d+) status 1", done.stdout)[1])
+    said = runs((folder, 0))
+    return state(folder), int(re.search(r"steps (\d+) status 1", said)[1])
 
 
 def test_marks_by_hand_stay_and_a_new_file_is_graded(undisturbed):
@@ -110,11 +117,10 @@ def test_marks_by_hand_stay_and_a_new_file_is_graded(undisturbed):
 def test_a_grader_that_is_killed_at_any_step_loses_nothing_and_grades_nothing_twice(begun, undisturbed, tmp_path, part):
     wanted, steps = undisturbed
     moments = [1 + int(steps * (5 * part + i + random.Random(f"{part} {i}").random()) / 20) for i in range(5)]
-    for i, moment in enumerate(moments):
-        folder = copied(begun, tmp_path, str(i))
-        done = subprocess.run([sys.executable, str(ROOT / "tests" / "kills.py"), str(folder), LAB, str(moment), "0"], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
-        assert re.findall(r"ended by (\d+)", done.stdout) == ["9", "0"], done.stdout + done.stderr
-        assert state(folder) == wanted, moment
+    folders = [copied(begun, tmp_path, str(moment)) for moment in moments]
+    said = runs(*(pair for folder, moment in zip(folders, moments) for pair in ((folder, moment), (folder, 0))))
+    assert re.findall(r"ended by (\d+)", said) == ["9", "0"] * 5, said
+    assert [state(folder) == wanted for folder in folders] == [True] * 5, moments
 
 
 def test_who_works_together_is_run_once_and_both_get_the_mark(tmp_path):
