@@ -145,9 +145,9 @@ class Exercise:
         """What an answer returned, in the one form in which answers are compared."""
         return self.accept(parts(result, *self.returns) if self.returns and not self.settle else result)
 
-    def settled(self, done: list[dict], cases: list[tuple]) -> list[dict]:
-        """The traces of cases in `order`, ready to be compared: one for each case, then the two more of the first."""
-        first, again, *others = [self.settle_one(got, case) for got, case in zip(done, self.order(cases), strict=True)]
+    def settled(self, done: list[dict], cases: list[tuple], settle: Callable | None = None) -> list[dict]:
+        """The traces of cases in `order`, made ready by ``settle`` (`settle_one`): one for each case, then the two more of the first."""
+        first, again, *others = [(settle or self.settle_one)(got, case) for got, case in zip(done, self.order(cases), strict=True)]
         return [first, *others[:-1], again, others[-1]]
 
     def settle_one(self, got: dict, case: tuple) -> dict:

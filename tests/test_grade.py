@@ -11,7 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-import nbformat
 import pytest
 from classes import HOSTILE, ROOT, by_grade_id, hand_in, notebook, solutions
 from nbgrader.api import Gradebook

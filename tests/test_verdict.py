@@ -5,10 +5,8 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-import nbformat
 import pytest
 from banks import SOLUTIONS, modules
-from nbformat.v4 import new_code_cell, new_notebook
 
 from rnncourse.grading import drivers, verdict
 from rnncourse.grading.labs import Lab

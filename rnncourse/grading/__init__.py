@@ -3,9 +3,9 @@
 It is layered like the package itself (a test keeps it so)::
 
     collect (an LMS's zip to a class's folder)
-    sources (files of a zip or a folder)    overview (how the class did)
+    overview (how the class did)
     grade (a class, once)    feedback (pages for students)    marks (CSV)
-    workers (processes that judge)    gradebook (what is kept)    notebooks (what was said)
+    workers (processes that judge)    sources (files of a folder or a zip)    gradebook (what is kept)    notebooks (what was said)
     verdict (what a submission earns, and what its author is told)
     sandbox (where its code runs)    labs (a lab as its instructor has it)
     limits (what it may use up)    drivers (what of a check may stand beside it)    roster (who is in a class)    release (the zip for students)

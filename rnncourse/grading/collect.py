@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from .grade import Unreadable, content
 from .gradebook import Class, transaction
 from .labs import Lab
 from .roster import SAFE, ClassList, lms, pairs as listed_pairs, roster as listed, words
-from .sources import File, files, shown
+from .sources import File, Unreadable, content, files, shown
 
 TOTAL = 8 << 30  # bytes that are read of a source
 

@@ -1,8 +1,6 @@
 """A class's submissions, graded and written down: each once or not at all, whatever happens meanwhile."""
 
 import hashlib
-import os
-import stat
 import statistics
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,39 +16,9 @@ from .gradebook import Class
 from .labs import Lab
 from .roster import SAFE
 from .sandbox import command
-from .verdict import BIGGEST, refusal
+from .sources import Unreadable, content
+from .verdict import refusal
 from .workers import Submission, verdicts
-
-
-class Unreadable(ValueError):
-    """A submitted file that is not looked at; the message says why."""
-
-
-def content(root: Path, *steps: str) -> bytes:
-    """A file under a folder, of which no step may be a link.
-
-    Raises
-    ------
-    Unreadable
-        If it is no plain file, or too big.
-    """
-    place = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for step in steps:
-            inner = os.open(step, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
-            os.close(place)
-            place = inner
-        if not stat.S_ISREG(os.fstat(place).st_mode):
-            raise OSError(0, "a pipe, a device or a folder")
-        with open(os.dup(place), "rb") as file:
-            data = file.read(BIGGEST + 1)
-    except OSError as error:
-        raise Unreadable(f"it is no plain file ({error.strerror})") from None
-    finally:
-        os.close(place)
-    if len(data) > BIGGEST:
-        raise Unreadable(f"it has more than {BIGGEST >> 20} MB")
-    return data
 
 
 def submissions(group: Class, lab: Lab) -> Iterator[Submission]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from unittest import mock
 
-from nbgrader.api import Comment, Grade, Gradebook, SubmittedNotebook
+from nbgrader.api import Comment, Grade, Gradebook, SubmittedAssignment, SubmittedNotebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties, NbGraderPreprocessor
 from nbgrader.utils import compute_checksum
@@ -169,6 +169,11 @@ def _comment(book: Gradebook, notebook: SubmittedNotebook, name: str, says: str 
         comment = Comment(cell_id=cell.id, notebook=notebook)
         book.db.add(comment)
     comment.auto_comment = says
+
+
+def by_hand(submission: SubmittedAssignment) -> bool:
+    """Whether a mark or extra credit that was given by hand is a part of what a submission earns."""
+    return any(grade.manual_score is not None or grade.extra_credit for notebook in submission.notebooks for grade in notebook.grades)
 
 
 def _penalty(student: str, notebook: SubmittedNotebook, late: float, config: Config) -> float | None:

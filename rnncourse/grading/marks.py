@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nbgrader.api import Assignment, Gradebook, Student, SubmittedAssignment
 
-from .gradebook import Class
+from .gradebook import Class, by_hand
 
 FORMS = ("moodle", "canvas", "plain")
 FORMULA = tuple("=+-@＝＋－＠")  # with one of these in front, a spreadsheet takes a cell for a formula
@@ -98,8 +98,7 @@ def plain(students: list[Student], labs: list[Assignment], handed: Handed, missi
     for lab in labs:
         for student in students:
             one = handed.get((student.id, lab.name))
-            by_hand = one and any(grade.manual_score is not None or grade.extra_credit for notebook in one.notebooks for grade in notebook.grades)
-            late = [number(one.total_seconds_late), number(one.late_submission_penalty), "yes" if by_hand else "no"] if one else [""] * 3
+            late = [number(one.total_seconds_late), number(one.late_submission_penalty), "yes" if by_hand(one) else "no"] if one else [""] * 3
             rows.append([student.id, student.first_name or "", student.last_name or "", lab.name, points(one, missing), number(lab.max_score), *late])
     return rows
 

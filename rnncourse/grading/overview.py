@@ -13,7 +13,7 @@ from rnncourse import plots
 from rnncourse.checks import Exercise
 
 from .feedback import LOCK, POLICY
-from .gradebook import Class, verdicts
+from .gradebook import Class, by_hand, verdicts
 from .grade import earned
 from .labs import Lab
 
@@ -46,13 +46,12 @@ def page(group: Class, lab: Lab, target: Path) -> Path:
     with group.book() as book:
         found = verdicts(book, lab.name)
         handed = {one.student.id: one for one in book.assignment_submissions(lab.name)}
-        by_hand = {student for student, one in handed.items()
-                   if any(g.manual_score is not None or g.extra_credit for part in one.notebooks for g in part.grades)}  # fmt: skip
-        totals = [one.score for student, one in handed.items() if student in by_hand or not found.get(student, {"refused": "?"})["refused"]]
+        hand = {student for student, one in handed.items() if by_hand(one)}
+        totals = [one.score for student, one in handed.items() if student in hand or not found.get(student, {"refused": "?"})["refused"]]
     judged, most = distinct(found), sum(exercise.points for exercise in lab.exercises.values())
     parts = [head(lab, found, judged), *refused(found)]
     if judged:
-        parts += [*marks(totals, most, len(by_hand)), *outcomes(judged, lab), f"<h2>One by one</h2><p>{EXPLAINED}</p>"]
+        parts += [*marks(totals, most, len(hand)), *outcomes(judged, lab), f"<h2>One by one</h2><p>{EXPLAINED}</p>"]
         for name, exercise in lab.exercises.items():
             parts += [f"<h2>{escape(exercise.title)}: {escape(name)}</h2>", *mistakes(judged, name, exercise), *apart(judged, name)]
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,12 +127,12 @@ def refused(found: dict[str, dict]) -> list[str]:
     return ["<h2>Not graded</h2>", f"<ul>{rows}</ul>"] if reasons else []
 
 
-def marks(totals: Sequence[float], most: float, by_hand: int) -> list[str]:
+def marks(totals: Sequence[float], most: float, hand: int) -> list[str]:
     """The distribution of the totals."""
     low, middle, high = np.percentile(totals, [25, 50, 75])
     said = f"Median {middle:g} of {most:g} points; half of the class has {low:g} to {high:g}; the lowest total is {min(totals):g}, the highest {max(totals):g}."
-    hand = f" Students with a mark or extra credit given by hand: {by_hand}." if by_hand else ""
-    return ["<h2>Totals</h2>", f"<p>{said}{hand}</p>", plots.svg(stacks({"": totals}, "points", most), f"The totals of {len(totals)} students. {said}")]
+    told = f" Students with a mark or extra credit given by hand: {hand}." if hand else ""
+    return ["<h2>Totals</h2>", f"<p>{said}{told}</p>", plots.svg(stacks({"": totals}, "points", most), f"The totals of {len(totals)} students. {said}")]
 
 
 def outcomes(judged: Sequence[dict], lab: Lab) -> list[str]:

@@ -13,13 +13,43 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from .grade import Unreadable, content
 from .verdict import BIGGEST
 
 MOST = 20_000  # files of a source
 LINK, LEAVES = "it is a link", "its path leads out of the archive"
 INSTEAD = re.compile(r"\.(zip|7z|rar|tar|t?gz|t?bz2|t?xz)$|\.ipynb\.\w+$", re.I)  # also what a browser makes of a notebook's name
 NOT_TAKEN = "only files whose names end in .ipynb are taken, and none out of an archive in the archive"
+
+
+class Unreadable(ValueError):
+    """A submitted file that is not looked at; the message says why."""
+
+
+def content(root: Path, *steps: str) -> bytes:
+    """A file under a folder, of which no step may be a link.
+
+    Raises
+    ------
+    Unreadable
+        If it is no plain file, or too big.
+    """
+    place = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for step in steps:
+            inner = os.open(step, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=place)
+            os.close(place)
+            place = inner
+        if not stat.S_ISREG(os.fstat(place).st_mode):
+            raise OSError(0, "a pipe, a device or a folder")
+        with open(os.dup(place), "rb") as file:
+            data = file.read(BIGGEST + 1)
+    except OSError as error:
+        raise Unreadable(f"it is no plain file ({error.strerror})") from None
+    finally:
+        os.close(place)
+    if len(data) > BIGGEST:
+        raise Unreadable(f"it has more than {BIGGEST >> 20} MB")
+    return data
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -148,7 +149,7 @@ def one(lab: Lab, name: str, cells: list[tuple[str, str]], seed: int, own: int, 
         return mark(exercise, ENDED[how].format(seconds), how=how)
     if undefined(answer, name, len(cases) + 2):
         return wrong(exercise, job, boxes, seconds, [], own)
-    got = settled(exercise, answer["done"], cases)
+    got = exercise.settled(answer["done"], cases, partial(settle, exercise))
     if blank(got[0]):
         return mark(exercise, "not done yet")
     if right(exercise, got, cases):
@@ -164,7 +165,7 @@ def wrong(exercise: Exercise, job: dict, boxes: Boxes, seconds: float, slips: li
     if why := ENDED[how].format(seconds) if how != "done" else undefined(answer, job["name"], len(seen) + 2 + len(drawn)):
         return mark(exercise, why, how=how, slips=slips)
     n = len(seen) + 2
-    got, more = settled(exercise, answer["done"][:n], seen), [settle(exercise, *pair) for pair in zip(answer["done"][n:], drawn)]
+    got, more = exercise.settled(answer["done"][:n], seen, partial(settle, exercise)), [settle(exercise, *pair) for pair in zip(answer["done"][n:], drawn)]
     example = failing(exercise, more, drawn)
     if right(exercise, got, seen):
         said = "".join(f"- {slip.says}. Read {slip.read} in the book.\n" for slip in slips) or f"Read {exercise.read} in the book."
@@ -226,12 +227,6 @@ def settle(exercise: Exercise, got: dict, case: tuple) -> dict:
         return exercise.settle_one(got, case)
     except Exception as error:
         return {"type": "Unfit", "message": str(error) if isinstance(error, Unfit) else "it returned something that cannot be compared", "line": None, "code": ""}
-
-
-def settled(exercise: Exercise, done: list[dict], cases: list[tuple]) -> list[dict]:
-    """The traces of cases, see `Exercise.settled`."""
-    first, again, *others = [settle(exercise, got, case) for got, case in zip(done, exercise.order(cases), strict=True)]
-    return [first, *others[:-1], again, others[-1]]
 
 
 def right(exercise: Exercise, got: list[dict], cases: list[tuple]) -> bool:
