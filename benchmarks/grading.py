@@ -103,7 +103,7 @@ def pss(process: psutil.Process) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--students", type=int, default=12, help="of the class that is timed (%(default)s)")
+    parser.add_argument("--students", type=int, default=60, help="of the class that is timed (%(default)s)")
     parser.add_argument("--big", type=int, default=300, help="of the class that has to finish (%(default)s; 0: none)")
     chosen = parser.parse_args()
     ways = {"stock": stock, "one worker": lambda folder: ours(folder, 1), "two workers": lambda folder: ours(folder, 2)}

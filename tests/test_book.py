@@ -20,9 +20,6 @@ ROOT = root()
 HTML = ROOT / "_build" / "html"
 PAGES = [os.path.relpath(name, "book") for name in re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text())]
 LABS = [page.split("/")[-1] for page in PAGES if page.startswith("../labs")]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 # What the theme causes, and we cannot mend from outside (CONTRIBUTING.md lists it): rule and the start of the element
 THEME = set()
 
@@ -50,17 +47,6 @@ def server(book):
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://localhost:{httpd.server_port}"
         httpd.shutdown()
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine: apt install chromium")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

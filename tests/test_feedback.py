@@ -122,16 +122,10 @@ def test_a_solution_may_run_its_own_script_alone(tmp_path, lab):
     assert not script.attrs and f"script-src 'sha256-{digest}'" in text
 
 
-def test_formulas_of_a_solution_are_set_offline(tmp_path, lab):
-    playwright, path = pytest.importorskip("playwright.sync_api"), shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine: apt install chromium")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-quic"])
-        tab, asked, said = browser.new_page(), [], []
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.on("console", lambda message: said.append(message.text))
-        tab.goto(Path(solution(lab, tmp_path / "page.html")).as_uri())
-        tab.wait_for_selector("mjx-container svg")
-        assert len(asked) == 1 and said == []
-        browser.close()
+def test_formulas_of_a_solution_are_set_offline(tmp_path, lab, chromium):
+    tab, asked, said = chromium.new_page(), [], []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda message: said.append(message.text))
+    tab.goto(Path(solution(lab, tmp_path / "page.html")).as_uri())
+    tab.wait_for_selector("mjx-container svg")
+    assert len(asked) == 1 and said == []
