@@ -6,6 +6,7 @@ import stat
 import struct
 import warnings
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,9 +19,9 @@ from rnncourse.grading import sources
 from rnncourse.grading.collect import collect, report
 from rnncourse.grading.gradebook import Class
 from rnncourse.grading.labs import COURSE
-from rnncourse.grading.roster import SAFE, ClassList, roster, words
+from rnncourse.grading.roster import SAFE, ClassList, roster, safe, words
 
-LAB = SimpleNamespace(name="unfold", folder=COURSE / "solutions" / "unfold")
+LAB, GATES = (SimpleNamespace(name=name, folder=COURSE / "solutions" / name) for name in ("unfold", "gates"))
 OWN = """student,first_name,last_name,email,lms_user_id
 s1,Ada,Lovelace,ada.l@uni.edu,4711
 s2,Béla,Ó Briain,bela@uni.edu,4712
@@ -91,14 +92,53 @@ def handed(group):
     ("ada.l@uni.edu.ipynb", "s1"), ("ada_l unfold.ipynb", "s1"), ("4711 unfold.ipynb", "s1"),
     ("bela o'briain.ipynb", "s2"), ("O BRIAIN, BÉLA.ipynb", "s2"), ("lukasz_jean_marie.ipynb", "s3"),
     ("Ann Lee_1_assignsubmission_file_/a.ipynb", "s4"), ("Ann Lee-Smith_1_assignsubmission_file_/a.ipynb", "s5"),
+    ("Group-Jean-Marie Łukasz_1_assignsubmission_file_/a.ipynb", "s3"), ("ann@uni.edu_1_assignsubmission_file_/a.ipynb", "s4"),
+    ("ann/unfold.ipynb", "s4"), ("ann.ipynb", "s4"), ("unfold_ann.ipynb", "s4"), ("ann unfold final (2).ipynb", "s4"), ("Ada Lovelace s1 Lab1.ipynb", "s1"),
+    ("s4/Ann Smith_1_assignsubmission_file_/unfold.ipynb", "s4"),
 ])  # fmt: skip
 def test_a_path_names_its_student(own, path, student):
-    assert ClassList(roster(own)).authors(path) == {student}
+    assert ClassList(roster(own)).authors(path, "unfold") == {student}
 
 
-@pytest.mark.parametrize("path", ["unfold.ipynb", "ada.ipynb", "adalovelacexx.ipynb", "Grace Hopper_123456_assignsubmission_file_/unfold.ipynb", "2026_11_20_unfold.ipynb"])
+@pytest.mark.parametrize("path", ["unfold.ipynb", "ada.ipynb", "Grace Hopper s1.ipynb", "adalovelacexx.ipynb", "Grace Hopper_123456_assignsubmission_file_/unfold.ipynb", "2026_11_20_unfold.ipynb"])
 def test_a_path_of_nobody_names_nobody(own, path):
-    assert ClassList(roster(own)).authors(path) == set()
+    assert ClassList(roster(own)).authors(path, "unfold") == set()
+
+
+MIXED = {"s4": ("Ann", "Lee", "ann@uni.edu"), "weber": ("Max", "Weber", "weber@uni.edu"), "s6": ("Li", "Na", "na@uni.edu"), "s7": ("Marie", "Lee", "ml@uni.edu"),
+         "s8": ("Eva Maria", "Roth", "eva@uni.edu")}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["Ann Smith", "Karl Weber", "Na Kim", "Ann Marie Lee", "Anne-Marie Lee", "Group 2-Anne-Marie Lee", "Group 2-Ann Smith", "Weber Karl", "Lee", "Ann",
+                                  "Eva Roth"])  # fmt: skip
+@pytest.mark.parametrize("path", ["{}_123456_assignsubmission_file_/unfold.ipynb", "{}_123456_assignsubmission_file_unfold.ipynb", "{}/unfold.ipynb", "{} unfold.ipynb", "unfold_{}.ipynb"])
+def test_attack_part_of_a_name_and_a_login_name_nobody(name, path):
+    people = ClassList({student: dict(zip(("first_name", "last_name", "email"), told)) for student, told in MIXED.items()})
+    if name == "Ann" and "assign" not in path:  # a file or folder of nothing but a login
+        assert people.authors(path.format(name), "unfold") == {"s4"}
+    else:
+        assert people.authors(path.format(name), "unfold") == people.authors(path.format(name.replace(" ", "_").replace("-", "_")), "unfold") == set()
+
+
+@given(st.sampled_from(sorted(MIXED)), st.text("abcdefghijklmnopqrstuvwxyz", min_size=2, max_size=9))
+def test_attack_another_word_beside_a_name_or_login_makes_it_another_persons(student, word):
+    people = ClassList({student: dict(zip(("first_name", "last_name", "email"), told)) for student, told in MIXED.items()})
+    first, last, email = MIXED[student]
+    if word in words(f"{MIXED} lab final copy"):
+        return
+    for name in (f"{first} {last} {word}", f"{word} {last}", f"{first} {word}", f"{email.partition('@')[0]} {word}"):
+        assert people.authors(f"{name}_1_assignsubmission_file_/unfold.ipynb") == people.authors(f"{name}.ipynb") == people.authors(f"{name}/a.ipynb") == set()
+
+
+def test_a_long_id_counts_beside_other_words_unless_these_name_another():
+    people = ClassList({"m2024117": {"first_name": "Ada", "last_name": "Lee"}, "m2024118": {"first_name": "Bo", "last_name": "Kim"}})
+    assert people.authors("INF3 tutorial m2024117.ipynb") == {"m2024117"}
+    assert people.authors("Bo Kim m2024117.ipynb") == {"m2024117", "m2024118"}
+
+
+def test_canvas_names_nobody_whose_number_is_another(own):
+    assert ClassList(roster(own)).authors("leeann_99_98765_unfold.ipynb") == set()
+    assert ClassList({"s4": {"first_name": "Ann", "last_name": "Lee"}}).authors("leeann_99_98765_unfold.ipynb") == {"s4"}
 
 
 @pytest.mark.parametrize("path,known", [
@@ -114,11 +154,12 @@ def test_students_of_one_name_are_told_apart_by_the_number_or_not_at_all():
     twins = ClassList({"a": {"first_name": "Ada", "last_name": "Lee", "lms_user_id": "1001"}, "b": {"first_name": "Ada", "last_name": "Lee", "lms_user_id": "1002"}})
     assert twins.authors("leeada_1002_98765_unfold.ipynb") == {"b"}
     assert twins.authors("Ada Lee_55_assignsubmission_file_/unfold.ipynb") == {"a", "b"}
+    assert twins.authors("Ada Lee_1002_assignsubmission_file_/unfold.ipynb") == {"a", "b"}  # Moodle's number is the submission's
 
 
 def test_a_short_number_names_a_student_only_where_it_stands_alone():
     people = ClassList({"2": {}, "ada": {}})
-    assert (people.authors("ada_unfold-2.ipynb"), people.authors("2/unfold.ipynb")) == ({"ada"}, {"2"})
+    assert (people.authors("ada_unfold-2.ipynb", "unfold"), people.authors("2/unfold.ipynb", "unfold")) == ({"ada"}, {"2"})
 
 
 def test_an_id_that_looks_like_the_words_of_an_lms_is_still_an_id():
@@ -139,6 +180,14 @@ def test_words_do_not_depend_on_case_or_signs(a, b):
     ("\ufeffFirst name,Surname,ID number,Email address,Groups\nAda, Lovelace ,20261,ada@uni.edu,1\n", "20261", ("Ada", "Lovelace", "ada@uni.edu", None)),
     ("Prénom;Nom;Numéro d'identification;Adresse de courriel\nAda;Lovelace;20261;ada@uni.edu\n", "20261", ("Ada", "Lovelace", "ada@uni.edu", None)),
     ("Prénom\tNom\tNuméro d’identification\tAdresse de courriel\nAda\tLovelace\t\tada@uni.edu\n", "ada@uni.edu", ("Ada", "Lovelace", "ada@uni.edu", None)),
+    ("Vorname;Nachname;ID-Nummer;E-Mail-Adresse;Gruppen\nAda;Lovelace;20261;ada@uni.edu;1\n", "20261", ("Ada", "Lovelace", "ada@uni.edu", None)),
+    ("\ufeffVorname,Nachname,E-Mail-Adresse\nAda,Lovelace,ada@uni.edu\n", "ada@uni.edu", ("Ada", "Lovelace", "ada@uni.edu", None)),
+    ("Name;Vorname;Matrikelnummer\nLovelace;Ada;20261\n", "20261", ("Ada", "Lovelace", None, None)),
+    ("Nombre;Apellido(s);Número de ID;Dirección de correo\nAda;Lovelace;20261;ada@uni.edu\n", "20261", ("Ada", "Lovelace", "ada@uni.edu", None)),
+    ("Nombre,Apellidos,Direccion de correo\nAda,Lovelace,ada@uni.edu\n", "ada@uni.edu", ("Ada", "Lovelace", "ada@uni.edu", None)),
+    ("Nome,Cognome,Codice identificativo,Indirizzo email\nAda,Lovelace,20261,ada@uni.edu\n", "20261", ("Ada", "Lovelace", "ada@uni.edu", None)),
+    ("Nome,Apelido,Número de identificação (ID),Endereço de e-mail\nAda,Lovelace,20261,ada@uni.edu\n", "20261", ("Ada", "Lovelace", "ada@uni.edu", None)),
+    ("Nome,Sobrenome,Endereço de email\nAda,Lovelace,ada@uni.edu\n", "ada@uni.edu", ("Ada", "Lovelace", "ada@uni.edu", None)),
     ('Student,ID,SIS User ID,SIS Login ID,Section,Lab (1)\n,,,,,Manual Posting\n    Points Possible,,,,,8\n"Lovelace, Ada",4711,20261,ada@uni.edu,A,\n', "20261",
      ("Ada", "Lovelace", "ada@uni.edu", "4711")),
     ("Student,ID,SIS Login ID,Section\nAda Augusta Lovelace,4711,ada7,A\n", "ada7", ("Ada Augusta", "Lovelace", None, "4711")),
@@ -153,13 +202,28 @@ def test_a_student_of_canvas_is_entered_and_none_of_its_other_lines(tmp_path):
 
 
 @pytest.mark.parametrize("content,says", [
-    ("student,email\n../x,a@b\n", "names a folder"), ("student,email\n.x,a@b\n", "names a folder"), ("student\nada\nADA\n", "two students"),
+    (f"student\n{'x' * 101}\n", "names a folder"), ("student\nada\nADA\n", "two students"), ("student\na/b\na b\n", "'a/b' and 'a b' would both get the folder a-b"),
     ("student\nada\nada\n", "line 3.*there already"),
     ("first_name,last_name\nAda,Lovelace\n", "line 2.*no id"), ("", "holds no students"), ("what,ever\n", "holds no students"),
 ])  # fmt: skip
 def test_a_class_list_that_cannot_be_used_is_refused_by_name_and_line(tmp_path, group, content, says):
     with pytest.raises(ValueError, match=says):
         collect(group, LAB, tmp_path, text(tmp_path / "list.csv", content))
+
+
+def test_ids_that_cannot_name_a_folder_are_written_differently_and_told(tmp_path, group):
+    people = text(tmp_path / "list.csv", "student,first_name,last_name,email\nsean.o'brien@u.e,Seán,O'Brien,sean.o'brien@u.e\n20 26/1,Ada,Lee,\n../x,Eve,Fox,\nrené,René,Roy,\ns5,Bo,Kim,\n")
+    files = {"sean.o'brien@u.e/unfold.ipynb", "2026_1 unfold.ipynb", "20 26-1/unfold.ipynb", "René Roy_7_assignsubmission_file_/unfold.ipynb"}
+    done = collect(group, LAB, packed(tmp_path / "lms.zip", dict.fromkeys(sorted(files), b"x")), people)
+    assert set(handed(group)) == {"sean.o-brien@u.e", "20-26-1", "rene"} and [path for path, _ in done.unmatched] == ["2026_1 unfold.ipynb"]
+    assert done.renamed == [("sean.o'brien@u.e", "sean.o-brien@u.e"), ("20 26/1", "20-26-1"), ("../x", "-.-x"), ("rené", "rene")]
+    assert "ids that cannot name a folder, and what stands for them: 4\n  sean.o'brien@u.e: sean.o-brien@u.e\n" in report(done)
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_attack_whatever_an_id_is_called_its_folder_is_safe(student):
+    (folder,) = safe([student]).values()
+    assert not folder or SAFE.fullmatch(folder[:100]) and Path(folder).name == folder
 
 
 def test_a_list_in_another_encoding_is_refused(tmp_path):
@@ -207,13 +271,65 @@ def test_another_lab_of_the_same_folder_is_left_alone(tmp_path, group, own):
     ({"ada/unfold/unfold.ipynb", "bob/unfold/unfold.ipynb", "bob/gates/gates.ipynb"}, {"ada", "bob"}),
     ({"all/ada/unfold.ipynb", "all/bob/final.ipynb"}, {"ada", "bob"}),
     ({"ada/unfold.ipynb"}, {"ada"}),
-    ({"Ada Lovelace_12_assignsubmission_file_/unfold.ipynb", "Émile Zola_13_assignsubmission_file_/x.ipynb"}, {"ada-lovelace-12", "emile-zola-13"}),
+    ({"Ada Lovelace_12_assignsubmission_file_/unfold.ipynb", "Group 3-Émile Zola_13_assignsubmission_file_/x.ipynb"}, {"ada-lovelace", "emile-zola"}),
     ({"lovelaceada_4711_98765_unfold.ipynb", "leeann_LATE_4712_98766_unfold.ipynb"}, {"lovelaceada_4711", "leeann_4712"}),
     ({"unfold.ipynb"}, set()),
 ])  # fmt: skip
 def test_without_any_list_the_paths_give_the_ids(tmp_path, group, files, students):
     done = collect(group, LAB, packed(tmp_path / "lms.zip", dict.fromkeys(sorted(files), b"x")))
     assert set(done.taken) == set(handed(group)) == students and bool(done.unmatched) == (not students)
+
+
+@pytest.mark.parametrize("first,second", [("Ada Lovelace_12_assignsubmission_file_/", "Ada Lovelace_97_assignsubmission_file_/"), ("lovelaceada_4711_12_", "lovelaceada_4711_97_")])
+def test_without_any_list_the_next_labs_files_are_the_same_students(tmp_path, group, first, second):
+    (student,) = collect(group, LAB, packed(tmp_path / "1.zip", {f"{first}unfold.ipynb": b"x"})).taken
+    with group.book() as book:
+        book.add_student(student)  # as grading does
+    done = collect(group, GATES, packed(tmp_path / "2.zip", {f"{second}gates.ipynb": b"x", "Eve Fox_98_assignsubmission_file_/gates.ipynb": b"x"}))
+    assert set(done.taken) == {student} and [path for path, _ in done.unmatched] == ["Eve Fox_98_assignsubmission_file_/gates.ipynb"]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_two_of_moodles_folders_with_one_name_are_nobodys(tmp_path, group, own, listed):
+    files = ["Ann Lee_1_assignsubmission_file_/a.ipynb", "Ann Lee_1_assignsubmission_file_/b.ipynb", "Ann Lee_2_assignsubmission_file_/a.ipynb", "Ada Lovelace_3_assignsubmission_file_/a.ipynb"]
+    done = collect(group, LAB, packed(tmp_path / "lms.zip", dict.fromkeys(files, b"x")), own if listed else None)
+    assert done.unmatched == [(path, "two of Moodle's folders have this name, so it is two students'") for path in files[:3]] and [*done.taken.values()] == files[3:]
+    apart = collect(group, LAB, folder(tmp_path / "in", {f"s4/{files[0]}": b"x", f"s5/{files[2]}": b"y", files[3]: b"z"}), own)
+    assert set(apart.taken) == {"s1", "s4"} and apart.unmatched == [(f"s5/{files[2]}", "it may be of s4 or s5")]
+
+
+def test_missing_is_of_whom_there_is_nothing_at_all(tmp_path, group, own):
+    collect(group, LAB, folder(tmp_path / "a", {"s1.ipynb": b"x", "s2.ipynb": b"x"}), own)
+    done = collect(group, LAB, folder(tmp_path / "b", {"s3.ipynb": b"x", "s2.ipynb": b"y"}), own)
+    assert [student for student, _ in done.missing] == ["s4", "s5"] and done.earlier == ["s1"]
+    assert report(done).startswith("unfold: files of 2 of 5 students; of 1 there is nothing new, but an earlier file\nmissing: 2\n")
+    (again,) = report(collect(group, LAB, folder(tmp_path / "c", {}), text(tmp_path / "new.csv", "student\ns1\n"))).splitlines()
+    assert again == "unfold: files of 0 of 1 students; of 1 there is nothing new, but an earlier file"
+
+
+# Times
+
+
+@pytest.mark.parametrize("told,hour", [("2026-12-01 10:00:00 UTC\n", 10), ("2026-12-01 10:00:00", 10), ("2026-12-01T10:00", 10), ("2026-12-01T10:00:00Z", 10), ("2026-12-01 10:00Z", 10),
+                                       ("2026-12-01 10:00:00+01:00", 9), ("2026-12-01 10:00:00 +0100", 9), ("2026-12-01T10:00:00-02", 12), ("\ufeff2026-12-01 10:00 UTC\r\n", 10)])  # fmt: skip
+def test_a_time_is_read_in_utc(told, hour):
+    assert sources.when(told) == datetime(2026, 12, 1, hour)
+
+
+def test_no_text_is_no_time_and_fractions_count():
+    assert sources.when(" \n") is None and sources.when("2026-12-01 10:00:00.25 UTC") == datetime(2026, 12, 1, 10, 0, 0, 250_000)
+
+
+@pytest.mark.parametrize("told", ["2026-12-01 10:00:00 CEST", "2026-12-01 10:00 PST", "tomorrow", "2026-12-01", "01.12.2026 10:00", "12/01/2026 10:00", "2026-13-01 10:00", "2026-12-01 25:00",
+                                  "0001-01-01 00:00+23:00", "2026-12-01 10:00+99:00", "1795000000", "2026-12-01 10:00 UTC UTC", "2026-12-01 10:00 UTC+01:00", "2026-12-01\n10:00", "٢٠٢٦-12-01 10:00"])  # fmt: skip
+def test_what_is_no_time_is_refused_with_an_example(told):
+    with pytest.raises(ValueError, match="is no time.*write it like 2026-12-01 10:00:00 UTC"):
+        sources.when(told)
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)))
+def test_a_time_is_read_as_it_is_written(time):
+    assert sources.when(f"{time:%Y-%m-%d %H:%M:%S} UTC") == time.replace(microsecond=0)
 
 
 def test_the_latest_file_counts_and_all_are_listed(tmp_path, group, own):
@@ -237,8 +353,10 @@ def test_the_file_of_one_of_a_pair_is_the_file_of_both(tmp_path, group, own):
     assert [*done.double] == ["s1, s4"]
 
 
-@pytest.mark.parametrize("line,says", [("s1,zoe", "line 1.*'zoe' is nobody"), ("s1,s2\ns2,s3", "line 2.*s2 is in another pair"), ("s1,Ann Lee s2", "line 1.*may be")])
-def test_a_list_of_pairs_that_cannot_be_used_is_refused_by_line(tmp_path, group, own, line, says):
+@pytest.mark.parametrize("line,says", [("s1,zoe", "line 1.*'zoe' is nobody"), ("s1,s2\ns2,s3", "line 2.*s2 is in another pair"), ("s1,Ann Lee 20261", "line 1.*'Ann Lee 20261' may be s2 or s4"),
+                                       ("s1,Ann Smith", "line 1.*'Ann Smith' is nobody")])
+def test_a_list_of_pairs_that_cannot_be_used_is_refused_by_line(tmp_path, group, line, says):
+    own = text(tmp_path / "own.csv", OWN.replace("4712", "20261"))
     with pytest.raises(ValueError, match=says):
         collect(group, LAB, folder(tmp_path / "a", {}), own, text(tmp_path / "pairs.csv", line))
 
@@ -370,6 +488,6 @@ def test_hidden_files_of_jupyter_and_macos_are_passed_over(tmp_path, group, own)
 
 @given(st.text(max_size=60))
 def test_attack_whatever_a_path_is_called_the_id_that_it_gives_is_a_safe_folder(name):
-    file = sources.File(name, sources.when(0), lambda: b"")
+    file = sources.File(name, sources.moment(0), lambda: b"")
     for students in module.own_names([file], "unfold").values():
         assert all(SAFE.fullmatch(student) and Path(student).name == student for student in students)

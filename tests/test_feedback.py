@@ -58,7 +58,7 @@ def test_a_page_holds_marks_and_comments_as_they_are_now(group, lab):
         next(g for g in notebook.grades if g.name == "check-rnn_step").manual_score = 0.5
         next(c for c in notebook.comments if c.name == "rnn_step").manual_comment = "Said in *person*"
         book.db.commit()
-    assert feedback(group, lab) == 3
+    assert feedback(group, lab) == (3, 0)
     assert "(Score: 18.5 / 20.0)" in page(group, "ada").h4.text and "Said in person" in page(group, "ada").text
 
 
@@ -88,7 +88,7 @@ def test_one_failure_is_listed_and_stops_nobody(group, lab, capsys):
     feedback(group, lab)
     (group.folder / "autograded" / "ada" / "unfold" / "unfold.ipynb").unlink()
     (group.folder / "autograded" / "ref" / "unfold" / "unfold.ipynb").write_text("{")
-    assert feedback(group, lab) == 1
+    assert feedback(group, lab) == (1, 2)
     told = capsys.readouterr().out
     assert "no feedback for 'ada': FileNotFoundError: autograded/ada/unfold/unfold.ipynb is not there: grade unfold again" in told and "'ref'" in told
     assert not (group.folder / "feedback" / "ada" / "unfold" / "unfold.html").exists()

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from classes import HOSTILE, ROOT, by_grade_id, hand_in, notebook, solutions
 from nbgrader.api import Gradebook
@@ -122,6 +123,19 @@ def test_a_grader_that_is_killed_at_any_step_loses_nothing_and_grades_nothing_tw
     assert [state(folder) == wanted for folder in folders] == [True] * 5, moments
 
 
+def test_a_grader_that_is_killed_takes_all_its_processes_along(tmp_path):
+    hand_in(tmp_path / "c", "eve", LAB, notebook(LAB, answers={"rnn_step": HOSTILE["hangs"]}))
+    grader = psutil.Popen([sys.executable, "-m", "rnncourse.grading", "grade", "--class", str(tmp_path / "c"), LAB], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not any("inside" in " ".join(p.cmdline()) for p in grader.children(recursive=True) if p.is_running() and p.status() != psutil.STATUS_ZOMBIE):
+        assert time.monotonic() < deadline and grader.poll() is None
+        time.sleep(0.2)
+    started = grader.children(recursive=True)
+    grader.kill(), grader.wait()
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert alive == []
+
+
 def test_who_works_together_is_run_once_and_both_get_the_mark(tmp_path):
     for student in ("ada", "bob", "cleo"):
         hand_in(tmp_path / "c", student, LAB, notebook(LAB, ["rnn_step"] if student != "cleo" else ["pad"], {}, lambda cells: cells["unfold"].update(id="same")))
@@ -144,6 +158,49 @@ def test_a_regrade_tells_whose_mark_changes_by_how_much_and_why(begun, tmp_path)
     assert "No mark has changed." in command(folder, "--again") and scores(folder)["bob"] == 6.5
 
 
+def test_an_interrupted_regrade_tells_all_changes_at_its_end(begun, tmp_path):
+    folder = copied(begun, tmp_path)
+    command(folder)
+    with Class.at(folder).book() as open_:
+        old = gradebook.verdicts(open_, LAB)
+    old["ada"]["marks"]["pad"] |= {"earned": 0, "right": False, "says": "not right"}
+    (folder / ".before-unfold.json").write_text(json.dumps(old))  # what the killed run left
+    assert "ada: 18 -> 20\n" in command(folder, "--again")
+    assert "No mark has changed." in command(folder, "--again")
+
+
+def test_a_lost_graded_notebook_is_made_again(begun, tmp_path):
+    folder = copied(begun, tmp_path)
+    (folder / "autograded" / "ada" / LAB / f"{LAB}.ipynb").unlink()
+    command(folder, status=1)
+    assert (folder / "autograded" / "ada" / LAB / f"{LAB}.ipynb").is_file()
+
+
+def test_nbgraders_own_grading_refuses_in_a_class_and_runs_nothing(begun, tmp_path):
+    folder = copied(begun, tmp_path)
+    made = notebook(LAB)
+    by_grade_id(made)["rnn_step"].source += f"\nopen({str(tmp_path / 'ran')!r}, 'w').close()\n"
+    hand_in(folder, "eve", LAB, made)
+    done = subprocess.run([sys.executable, "-m", "nbgrader", "autograde", LAB, "--student", "eve"], cwd=folder, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.returncode != 0 and "submissions are graded in a sandbox" in done.stderr and not (tmp_path / "ran").exists()
+
+
+def test_a_mark_by_hand_above_a_file_that_was_replaced_is_flagged(begun, tmp_path):
+    folder = copied(begun, tmp_path)
+    hand_in(folder, "bob", LAB, notebook(LAB, ["pad"]))
+    command(folder)
+    with book(folder) as open_:
+        assert any(grade.needs_manual_grade and grade.manual_score is not None for one in open_.find_submission(LAB, "bob").notebooks for grade in one.grades)
+
+
+def test_what_cannot_be_opened_is_told_without_a_traceback(begun, tmp_path):
+    for name, text, says in (("nbgrader_config.py", "c = get_config(\n", "nbgrader_config.py cannot be read: SyntaxError"), ("gradebook.db", "no database", "if it is damaged, put your copy")):
+        folder = copied(begun, tmp_path, name)
+        (folder / name).write_text(text)
+        done = subprocess.run([sys.executable, "-m", "rnncourse.grading", "grade", "--class", str(folder), LAB], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
+
+
 def test_an_attack_by_a_text_that_cannot_be_written_or_a_folder_of_an_odd_name_stops_nobody(tmp_path):
     made = notebook(LAB)
     by_grade_id(made)["rnn_step"].source += "\n# SURROGATE"
@@ -151,7 +208,7 @@ def test_an_attack_by_a_text_that_cannot_be_written_or_a_folder_of_an_odd_name_s
     path.write_text(path.read_text().replace("SURROGATE", "\\ud800"))
     hand_in(tmp_path / "c", "a\nb", LAB, made)
     hand_in(tmp_path / "c", "zoe", LAB, notebook(LAB, ["pad"]))
-    said = command(tmp_path / "c", "--jobs", "1")
+    said = command(tmp_path / "c", "--jobs", "1", status=1)
     assert scores(tmp_path / "c") == {"eve": FULL, "zoe": 2.0} and "not looked at: 'a\\nb'" in said
 
 
@@ -166,6 +223,10 @@ def test_a_late_submission_pays_what_the_settings_say(begun, tmp_path):
     assert rows["eve"][2] == FULL and rows["cleo"][2] is None
     with book(folder) as open_:
         assert open_.find_submission(LAB, "eve").score - open_.find_submission(LAB, "eve").late_submission_penalty == 0
+    (folder / "submitted" / "eve" / LAB / "timestamp.txt").write_text("2026-11-20 23:00:00+01:00")  # an extension: nothing has to run again
+    assert "graded in this run: 0" in command(folder) and state(folder)[0]["eve"][2] is None
+    (folder / "submitted" / "eve" / LAB / "timestamp.txt").write_text("tomorrow")
+    assert "'tomorrow'" in command(folder) and state(folder)[0]["eve"][2] is None
 
 
 def test_a_class_inside_the_course_is_refused():

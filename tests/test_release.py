@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,14 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from rnncourse.grading.release import Leak, release
+from rnncourse.grading.release import Leak, blank, guard, release
 
 ROOT = Path(__file__).parents[1]
-GIVEN, ANSWER = "given = 'a line that every student may well see'", "answer = 'a line that no student should ever see'"
+GIVEN, ANSWER = "a = 1", "return a"  # too short to be told from other code line by line
+ASKED = "# Exercise 1: a toy (1 point)\ndef f(a):\n    {}"
+SOLVED = ASKED.format(f"### BEGIN SOLUTION\n    {ANSWER}  # why\n    ### END SOLUTION")
+STUB = ASKED.format('# YOUR CODE HERE\n    raise NotImplementedError("Exercise 1: a toy")')
 
 
 def notebook(*sources, **about):
-    return json.dumps({"cells": [{"cell_type": "code", "source": source.splitlines(keepends=True), **about} for source in ("# Lab 1: a toy", *sources)]})
+    def cell(source):
+        meta = {"nbgrader": {"solution": True, "grade": False, "grade_id": "f"}} if source.startswith("# Exercise") else {}
+        return {"cell_type": "code", "id": f"a{len(source)}", "metadata": meta, "outputs": [], "execution_count": None, "source": source.splitlines(keepends=True)} | about
+
+    return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell(source) for source in ("# Lab 1: a toy", *sources)]})
 
 
 @pytest.fixture
@@ -24,14 +32,15 @@ def course(tmp_path):
     """A toy course with a lab, its solution, a package and a rendered book."""
     files = {"pyproject.toml": "", "requirements-labs.txt": "", "LICENSE": "", "Makefile": "", "submitted/ada/toy/toy.ipynb": "x",
              "rnncourse/cells.py": "", "rnncourse/grading/verdict.py": "", "rnncourse/__pycache__/cells.pyc": "",
-             "solutions/toy/toy.ipynb": notebook(GIVEN, f"def f():\n    ### BEGIN SOLUTION\n    {ANSWER}  # why\n    {GIVEN}\n    ### END SOLUTION"),
+             "solutions/toy/toy.ipynb": notebook(GIVEN, SOLVED),
              "solutions/toy/check.py": "", "solutions/toy/hidden.py": "hidden", "solutions/toy/right.py": "right",
-             "labs/toy/toy.ipynb": notebook(GIVEN, "def f():\n    # YOUR CODE HERE"), "labs/toy/check.py": "", "labs/toy/hidden.py": "hidden", "labs/toy/runs.log": "x",
+             "labs/toy/toy.ipynb": notebook(GIVEN, STUB), "labs/toy/check.py": "", "labs/toy/hidden.py": "hidden", "labs/toy/runs.log": "x",
              "labs/toy/handed_in/toy.ipynb": "x", "labs/toy/.ipynb_checkpoints/toy.ipynb": "x",
              "html/index.html": "", "html/book/recurrence/cell.html": "", "html/.buildinfo": ""}  # fmt: skip
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, "utf8")
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
     return tmp_path
 
 
@@ -54,21 +63,50 @@ def test_two_releases_of_one_state_are_the_same_to_the_byte(course):
 
 
 @pytest.mark.parametrize("place", ["labs/toy/toy.ipynb", "html/_sources/labs/toy/toy.ipynb"])
-def test_a_lab_that_holds_a_line_of_an_answer_is_not_released(course, place):
+@pytest.mark.parametrize("source", [SOLVED, ASKED.format(ANSWER), f"{STUB}\n# {ANSWER}", SOLVED.replace("### ", "## ")])
+def test_a_lab_that_holds_an_answer_is_not_released(course, place, source):
     (course / place).parent.mkdir(parents=True, exist_ok=True)
-    (course / place).write_text(notebook(f"def f():\n  {ANSWER}"), "utf8")
-    with pytest.raises(Leak, match="toy.ipynb holds a line of an answer"):
+    (course / place).write_text(notebook(GIVEN, source), "utf8")
+    with pytest.raises(Leak, match=r"toy.ipynb is not what solutions/ makes .* \(cell 3\)"):
         released(course)
     assert not (course / "out").exists()
 
 
-@pytest.mark.parametrize("name,text,says", [("toy/toy.ipynb", notebook(ANSWER), "a line of an answer"), ("toy/hidden.py", "x", "holds toy/hidden.py")])
+@pytest.mark.parametrize("sources,cell", [((GIVEN, STUB, ANSWER), 4), ((GIVEN,), 3)])
+def test_a_lab_with_a_cell_too_many_or_too_few_is_not_released(course, sources, cell):
+    (course / "labs/toy/toy.ipynb").write_text(notebook(*sources), "utf8")
+    with pytest.raises(Leak, match=f"cell {cell}"):
+        released(course)
+
+
+def test_another_file_of_a_lab_is_the_solutions_own(course):
+    (course / "labs/toy/check.py").write_text("# the answer", "utf8")
+    with pytest.raises(Leak, match="labs/toy/check.py is not the file solutions/toy/check.py"):
+        released(course)
+
+
+@pytest.mark.parametrize("name,text,says", [("toy/toy.ipynb", notebook(GIVEN, SOLVED), "cell 3"), ("toy/hidden.py", "x", "toy/hidden.py belongs to no lab"),
+                                            ("toy/mine.ipynb", notebook(GIVEN, STUB), "toy/mine.ipynb belongs to no lab"), ("toy/toy.ipynb", notebook(GIVEN, STUB), None)])  # fmt: skip
 def test_a_lab_that_the_book_offers_is_looked_through_too(course, name, text, says):
     (course / "html" / "_static" / "labs").mkdir(parents=True)
     with zipfile.ZipFile(course / "html" / "_static" / "labs" / "toy.zip", "w") as archive:
         archive.writestr(name, text)
+    if says is None:
+        assert released(course).exists()
+        return
     with pytest.raises(Leak, match=says):
         released(course)
+
+
+def test_one_answer_copied_into_a_real_lab_is_noticed(tmp_path):
+    name, made = "labs/unfold/unfold.ipynb", blank(ROOT)
+    guard(made, {name: ROOT / name})
+    solved, lab = (json.loads((ROOT / folder / "unfold" / "unfold.ipynb").read_text("utf8")) for folder in ("solutions", "labs"))
+    place, answer = next((n, cell) for n, cell in enumerate(solved["cells"]) if "def rnn_step(" in "".join(cell["source"]))
+    lab["cells"][place]["source"] = [line for line in answer["source"] if "###" not in line]
+    (tmp_path / "unfold.ipynb").write_text(json.dumps(lab), "utf8")
+    with pytest.raises(Leak, match=rf"cell {place + 1}\)"):
+        guard(made, {name: tmp_path / "unfold.ipynb"})
 
 
 def test_a_lab_that_somebody_has_worked_in_is_not_released(course):

@@ -50,7 +50,7 @@ def options_of_grade(one: argparse.ArgumentParser) -> None:
     """How a class is graded."""
     one.add_argument("--jobs", metavar="N", type=positive, default=os.cpu_count(), help="workers of this machine (as many as it has cores: %(default)s)")
     one.add_argument("--dask", metavar="ADDRESS", dest="scheduler", help="use the workers of this Dask scheduler, such as tcp://10.0.0.1:8786, which hold the course too")
-    one.add_argument("--due", metavar="TIME", type=datetime.fromisoformat, help='the deadline, in UTC, such as "2026-11-30 22:00"')
+    one.add_argument("--due", metavar="TIME", type=deadline, help='the deadline, in UTC if it names no zone, such as "2026-11-30 22:00"')
     one.add_argument("--again", action="store_true", help="grade anew what was graded with another version of the lab, or if nothing was, all; tell whose mark changes, by how much and why")
     one.add_argument("--unsafe", action="store_true", help="without a sandbox: every submission runs with your rights and reads your files")
 
@@ -58,6 +58,18 @@ def options_of_grade(one: argparse.ArgumentParser) -> None:
 def path(text: str) -> Path:
     """A path, also where the shell has left ~ in it."""
     return Path(text).expanduser()
+
+
+def deadline(text: str) -> datetime:
+    """A time; a day alone would be its first minute."""
+    from .sources import when
+
+    try:
+        if (time := when(text)) is None:
+            raise ValueError("expected a time")
+        return time
+    except ValueError as why:
+        raise argparse.ArgumentTypeError(str(why)) from None
 
 
 def positive(text: str) -> int:
@@ -92,16 +104,13 @@ def of_class(chosen: argparse.Namespace, lab: object) -> int:
     """Do what was chosen for a class."""
     from .gradebook import Class
 
-    group = Class.at(chosen.group)
+    if chosen.command == "collect":
+        return collected(chosen, lab)
+    group = Class.at(chosen.group, new=False)
     if chosen.command == "look":
         os.chdir(group.folder)
-        os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", "--LabApp.default_url=/formgrader"])
-    if chosen.command == "collect":
-        from .collect import collect, report
-
-        found = collect(group, lab, chosen.source, chosen.roster, chosen.pairs)
-        print(report(found))
-        return int(bool(found.unmatched or found.refused))
+        root = ["--allow-root"] * (os.geteuid() == 0)  # Jupyter asks for it
+        os.execv(sys.executable, [sys.executable, "-m", "jupyter", "lab", "--LabApp.default_url=/formgrader", *root])
     if chosen.command == "grade":
         from .grade import grade
 
@@ -109,8 +118,10 @@ def of_class(chosen: argparse.Namespace, lab: object) -> int:
     if chosen.command == "feedback":
         from .feedback import feedback
 
-        print(f"{feedback(group, lab, chosen.deadline_passed)} pages in {group.folder / 'feedback'}")
-    elif chosen.command == "marks":
+        pages, failed = feedback(group, lab, chosen.deadline_passed)
+        print(f"{pages} pages in {group.folder / 'feedback'}")
+        return int(failed > 0)
+    if chosen.command == "marks":
         from .marks import marks
 
         print(marks(group, chosen.labs or None, chosen.form, chosen.to or group.folder / f"marks-{chosen.form}.csv"))
@@ -119,6 +130,18 @@ def of_class(chosen: argparse.Namespace, lab: object) -> int:
 
         print(page(group, lab, chosen.to or group.folder / f"statistics-{lab.name}.html"))
     return 0
+
+
+def collected(chosen: argparse.Namespace, lab: object) -> int:
+    """Collect; a class begins with it."""
+    from .collect import collect, report
+    from .gradebook import Class
+
+    if not chosen.source.exists():
+        raise ValueError(f"{chosen.source} is not there")
+    found = collect(Class.at(chosen.group), lab, chosen.source, chosen.roster, chosen.pairs)
+    print(report(found))
+    return int(bool(found.unmatched or found.refused))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .gradebook import Class, transaction
 from .labs import Lab
-from .roster import SAFE, ClassList, lms, pairs as listed_pairs, roster as listed, words
+from .roster import MOODLE, SAFE, ClassList, lms, pairs as listed_pairs, person, roster as listed, safe, words
 from .sources import File, Unreadable, content, files, shown
 
 TOTAL = 8 << 30  # bytes that are read of a source
@@ -24,7 +24,11 @@ class Collected:
     taken : dict of str to str
         From a student to the path of the file that counts.
     missing : list of (str, str)
-        Students of whom there is none, with their names.
+        Students of whom there is nothing at all, with their names.
+    earlier : list of str
+        Students of whom there is nothing new, but something from before.
+    renamed : list of (str, str)
+        Ids of the class list that cannot name a folder, with those that stand for them.
     double : dict of str to list of str
         The paths of a student, or of a pair, who have more than one; the first counts.
     unmatched, refused : list of (str, str)
@@ -34,6 +38,8 @@ class Collected:
     lab: str
     taken: dict[str, str] = field(default_factory=dict)
     missing: list[tuple[str, str]] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
     double: dict[str, list[str]] = field(default_factory=dict)
     unmatched: list[tuple[str, str]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
@@ -66,37 +72,55 @@ def collect(group: Class, lab: Lab, source: Path, roster: Path | None = None, pa
     ValueError
         If the source or a list cannot be used; the message says why.
     """
-    people, out, sets = entered(group, roster), Collected(lab.name), {}
+    people, renamed = entered(group, roster)
+    out, sets = Collected(lab.name, renamed=renamed), {}
     with files(source) as found:
         out.refused.extend((file.path, file.why) for file in found if file.why)
         ours = [file for file in found if not file.why and not of_another(file.path, lab)]
-        if people.people:
-            authors = {file: people.authors(file.path) for file in ours}
-        else:
-            authors = own_names(ours, lab.name)
+        authors = {file: people.authors(file.path, lab.name) for file in ours} if people.people else own_names(ours, lab.name)
         known = people if people.people else ClassList({student: {} for students in authors.values() for student in students})
-        teams = listed_pairs(pairs, known) if pairs else {}
+        teams, two = listed_pairs(pairs, known) if pairs else {}, namesakes(authors)
         for file, students in authors.items():
             whose = {teams.get(student, (student,)) for student in students}
-            if len(whose) == 1:
+            if len(whose) == 1 and file not in two:
                 sets.setdefault(*whose, []).append(file)
+            elif len(whose) > 1:
+                out.unmatched.append((file.path, f"it may be of {' or '.join(sorted(students)[:5])}"))
             else:
-                out.unmatched.append((file.path, f"it may be of {' or '.join(sorted(students)[:5])}" if students else "its path names nobody of the class"))
+                out.unmatched.append((file.path, "two of Moodle's folders have this name, so it is two students'" if students else "its path names nobody of the class"))
         copy(group, lab.name, sets, out)
-    out.missing.extend((s, f"{told['first_name']} {told['last_name']}".strip()) for s, told in sorted(people.people.items()) if s not in out.taken)
+    for student, told in sorted(people.people.items()):
+        if student not in out.taken and (group.folder / "submitted" / student / lab.name / f"{lab.name}.ipynb").exists():
+            out.earlier.append(student)
+        elif student not in out.taken:
+            out.missing.append((student, f"{told['first_name']} {told['last_name']}".strip()))
     return out
 
 
-def entered(group: Class, roster: Path | None) -> ClassList:
-    """The students of a class list, entered in the gradebook; without one, those who are there."""
+def entered(group: Class, roster: Path | None) -> tuple[ClassList, list[tuple[str, str]]]:
+    """The students of a class list, entered in the gradebook, and whose ids had to be changed; without a list, those who are there."""
     told = listed(roster) if roster else {}
+    ids = safe(told)
+    told = {ids[student]: about for student, about in told.items()}
     ClassList(told)  # before anything is written
     with group.book() as book:
         with transaction(book):
             for student, about in told.items():
                 book.update_or_create_student(student, **about)
         keys = ("first_name", "last_name", "email", "lms_user_id")
-        return ClassList({s.id: {key: getattr(s, key) or "" for key in keys} for s in book.students if s.id in told or not roster})
+        people = ClassList({s.id: {key: getattr(s, key) or "" for key in keys} for s in book.students if s.id in told or not roster})
+    return people, [(student, folder) for student, folder in ids.items() if student != folder]
+
+
+def namesakes(authors: dict[File, set[str]]) -> set[File]:
+    """The files of one name under two of Moodle's numbers, side by side: they are two students'."""
+    found = {}
+    for file, students in authors.items():
+        parts = file.path.split("/")
+        if heads := [(n, head["number"]) for n, part in enumerate(parts) if (head := MOODLE.fullmatch(part))]:
+            for student in students:
+                found.setdefault((student, *parts[: heads[0][0]]), {}).setdefault(heads[0][1], []).append(file)
+    return {file for numbers in found.values() if len(numbers) > 1 for files in numbers.values() for file in files}
 
 
 def of_another(path: str, lab: Lab) -> bool:
@@ -119,7 +143,7 @@ def own_names(files: list[File], lab: str) -> dict[File, set[str]]:
 def own_name(part: str, lab: str) -> str:
     """What is left of a part of a path without the lab's name, a number behind that, and an LMS's additions."""
     if head := lms(part):
-        part = f"{head['name']}_{head['number']}"
+        part = person(head["name"]) if head.re is MOODLE else f"{head['name']}_{head['number']}"  # Moodle's number is another for each lab
     part = re.sub(rf"(^|[\W_]+){re.escape(lab)}([\W_]+\d*\W*)?$|^{re.escape(lab)}[\W_]+", "", part, flags=re.I)
     return part if SAFE.fullmatch(part) else "-".join(words(part))
 
@@ -168,10 +192,12 @@ def put(group: Class, student: str, lab: str, data: bytes, time: datetime) -> No
 
 def report(collected: Collected) -> str:
     """What was found, in lines for the instructor."""
-    of = f" of {len(collected.taken) + len(collected.missing)}" if collected.missing else ""
-    lines = [f"{collected.lab}: files of {len(collected.taken)}{of} students"]
+    left = len(collected.missing) + len(collected.earlier)
+    of = f" of {len(collected.taken) + left}" if left else ""
+    before = f"; of {len(collected.earlier)} there is nothing new, but an earlier file" if collected.earlier else ""
+    lines = [f"{collected.lab}: files of {len(collected.taken)}{of} students{before}"]
     double = [(team, f"{first[-60:]} counts, not {', '.join(other[-60:] for other in others)}") for team, (first, *others) in collected.double.items()]
-    for title, rows in (("missing", collected.missing), ("more than one file", double),
+    for title, rows in (("ids that cannot name a folder, and what stands for them", collected.renamed), ("missing", collected.missing), ("more than one file", double),
                         ("nobody's", collected.unmatched), ("not looked at", collected.refused)):  # fmt: skip
         lines += [f"{title}: {len(rows)}"] * bool(rows) + [f"  {shown(name)}: {shown(why)}".removesuffix(": ") for name, why in rows[:50]]
         lines += [f"  ... and {len(rows) - 50} more"] * (len(rows) > 50)

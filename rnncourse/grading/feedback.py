@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from rnncourse.checks import Exercise
 
-from .gradebook import Class
+from .gradebook import Class, late, verdicts
 from .labs import Lab
 from .notebooks import LATER
 
@@ -66,7 +66,7 @@ def converter(group: Class, lab: Lab, deadline_passed: bool) -> GenerateFeedback
     return made
 
 
-def feedback(group: Class, lab: Lab, deadline_passed: bool = False) -> int:
+def feedback(group: Class, lab: Lab, deadline_passed: bool = False) -> tuple[int, int]:
     """Write feedback/STUDENT/LAB/LAB.html for everyone who has handed in: the graded notebook, with marks and comments as they are now.
 
     Parameters
@@ -78,10 +78,18 @@ def feedback(group: Class, lab: Lab, deadline_passed: bool = False) -> int:
 
     Returns
     -------
-    int
-        How many pages were written. Whose could not be made is printed, with the reason.
+    int, int
+        How many pages were written, and how many could not be: whose, and why, is printed.
+
+    Raises
+    ------
+    ValueError
+        If nothing of the lab is graded.
     """
     with group.book() as book:
+        if not verdicts(book, lab.name):
+            raise ValueError(f"nothing of {lab.name} is graded in {group.folder}: grade it first")
+        late(book, group, lab.name)
         students = sorted(one.student.id for one in book.assignment_submissions(lab.name))
     made, failed = converter(group, lab, deadline_passed), {}
     for student in tqdm(students, unit=" pages", disable=None):
@@ -91,7 +99,7 @@ def feedback(group: Class, lab: Lab, deadline_passed: bool = False) -> int:
             failed[student] = f"{type(error).__name__}: {error}"[:300]
     for student, why in failed.items():
         print(f"no feedback for {student!r}: {why}")
-    return len(students) - len(failed)
+    return len(students) - len(failed), len(failed)
 
 
 def convert(made: GenerateFeedback, root: Path, student: str, lab: str) -> None:

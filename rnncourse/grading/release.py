@@ -6,12 +6,12 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 TOP = "rnn-course"
 FILES = ("pyproject.toml", "requirements-labs.txt", "LICENSE")
 SECRET = {"hidden.py", "right.py"}
-LONG = 30  # characters; a shorter line of an answer is not worth hiding
 README = """# Recurrent networks: the book and the labs
 
 Open `book/index.html` in a browser: that is the book. It needs no network and no server. Where a check says
@@ -50,7 +50,7 @@ Code is under the MIT licence, text under CC BY 4.0: see `LICENSE`.
 
 
 class Leak(ValueError):
-    """The release would hold an answer, or work that somebody has done in it."""
+    """The release would hold something else than the labs as solutions/ makes them: an answer, or work that somebody has done in it."""
 
 
 def release(course: Path, html: Path, target: Path) -> Path:
@@ -78,7 +78,7 @@ def release(course: Path, html: Path, target: Path) -> Path:
         If something is there that does not belong into it; nothing is written then.
     """
     found = shipped(course, html)
-    guard(answers(course), found)
+    guard(blank(course), found)
     labs = [f"labs/{lab}/{lab}.ipynb" for lab in order(course)]
     found["README.md"] = README.format(labs=",\n".join(f"`{lab}`" for lab in labs), example=labs[:2][-1]).encode()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -125,41 +125,44 @@ def cells(notebook: bytes) -> list[tuple[bool, str]]:
     return [(bool(cell.get("execution_count") or cell.get("outputs")), "".join(cell["source"])) for cell in json.loads(notebook)["cells"]]
 
 
-def answers(course: Path) -> set[str]:
-    """The long lines of all answers that stand nowhere else: neither in a check, the package, nor in what a lab gives."""
-    hidden, public = [], [path.read_text("utf8") for path in (*course.glob("rnncourse/*.py"), *course.glob("solutions/*/check.py"))]
-    for path in course.glob("solutions/*/*.ipynb"):
-        for _, source in cells(path.read_bytes()):
-            parts = re.split(r"### BEGIN SOLUTION\n(.*?)### END SOLUTION", source, flags=re.S)
-            public += parts[::2]
-            hidden += parts[1::2]
-    return {line for line in lines(hidden) if len(line) > LONG} - lines(public)
+def blank(course: Path) -> dict[str, list[str] | bytes]:
+    """The files of all labs as ``solutions`` makes them: of a notebook the sources of its cells, with stubs in place of the answers."""
+    import nbformat
+    from nbgrader.preprocessors import ClearSolutions
+    from traitlets.config import PyFileConfigLoader
+
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
+    step = next(step for step in config.GenerateAssignment.preprocessors if issubclass(step, ClearSolutions))(config=config)
+    made = {name: path.read_bytes() for name, path in inside(course / "solutions") if path.name not in SECRET}
+    for name, data in made.items():
+        if name.endswith(".ipynb"):
+            notebook, _ = step.preprocess(nbformat.reads(data.decode("utf8"), 4), {})
+            made[name] = [cell.source for cell in notebook.cells]
+    return made
 
 
-def lines(texts: list[str]) -> set[str]:
-    """The lines of some code without comments."""
-    return {line.split("#")[0].strip() for text in texts for line in text.splitlines()}
-
-
-def guard(secret: set[str], found: dict[str, Path | bytes]) -> None:
-    """Raise `Leak` if a lab, or the book's copy of one, holds a line of an answer or was run."""
+def guard(made: dict[str, list[str] | bytes], found: dict[str, Path | bytes]) -> None:
+    """Raise `Leak` if a lab, or the book's copy of one, was run or is another than the one that is ``made``."""
     for name, path in found.items():
-        if name.startswith(("labs/", "book/_sources/labs/")):
-            _guard(secret, name, path.read_bytes())
-        elif name.startswith("book/_static/labs/") and name.endswith(".zip"):
+        for folder in ("labs/", "book/_sources/labs/"):
+            if name.startswith(folder):
+                _guard(made, name, name.removeprefix(folder), path.read_bytes())
+        if name.startswith("book/_static/labs/") and name.endswith(".zip"):
             with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
                 for member in archive.namelist():
-                    if Path(member).name in SECRET:
-                        raise Leak(f"{name} holds {member}: say make labs book")
-                    _guard(secret, f"{name}, {member}", archive.read(member))
+                    _guard(made, f"{name}, {member}", member, archive.read(member))
 
 
-def _guard(secret: set[str], name: str, data: bytes) -> None:
-    text = data.decode("utf8", "ignore")
-    if name.endswith(".ipynb"):
-        run, sources = zip(*cells(data))
-        if any(run) and name.startswith("labs/"):
-            raise Leak(f"{name} was run, so that it may hold answers: move it out of labs/ and say make labs")
-        text = "\n".join(sources)
-    if leaks := sorted(line for line in secret if line in text):
-        raise Leak(f"{name} holds a line of an answer, {leaks[0]!r}: move your work out of labs/ and say make labs book")
+def _guard(made: dict[str, list[str] | bytes], name: str, lab: str, data: bytes) -> None:
+    mend = "move your work out of labs/ and say make labs book"
+    if lab not in made:
+        raise Leak(f"{name} belongs to no lab: {mend}")
+    if not lab.endswith(".ipynb"):
+        if data != made[lab]:
+            raise Leak(f"{name} is not the file solutions/{lab}: {mend}")
+        return
+    run, sources = zip(*cells(data))
+    if any(run):
+        raise Leak(f"{name} was run, so that it may hold answers: {mend}")
+    if odd := [n for n, pair in enumerate(zip_longest(sources, made[lab]), 1) if pair[0] != pair[1]]:
+        raise Leak(f"{name} is not what solutions/ makes of this lab, and may hold an answer (cell {odd[0]}): {mend}")

@@ -4,20 +4,27 @@ import csv
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 SAFE = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]{0,99}")
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<number>\d+)_assignsubmission_[a-z]+_?(?P<tail>.*)", re.S)
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<number>\d+)_\d+_(?P<tail>.+)", re.S)
 LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th"})  # no accent that could be taken off
-COLUMNS = {  # of a class list, in the order in which they are asked
-    "student": ("student", "student id", "id number", "numero d identification", "numero d etudiant", "sis user id", "sis login id", "username", "nom d utilisateur"),
-    "name": ("full name", "nom complet", "name"),
-    "first_name": ("first name", "first names", "given name", "prenom", "prenoms"),
-    "last_name": ("last name", "surname", "family name", "nom", "nom de famille"),
-    "email": ("email address", "email", "e mail", "adresse de courriel", "courriel", "adresse e mail", "adresse mail", "adresse electronique", "sis login id"),
+GROUP = re.compile(r"[^-]*(?:\d|gr[ou]+p|team)[^-]*-(?P<name>.+)", re.I | re.S)  # "Group 2-Ada Lovelace" of Moodle; "Anne-Marie Lee" has no group
+NOISE = re.compile(r"(lab|final|copy)?\d{0,3}|v\d{1,3}")  # words of a file's name that tell of no person
+COLUMNS = {  # of a class list in English, French, German, Spanish, Italian, Portuguese, in the order in which they are asked
+    "student": ("student", "student id", "id number", "numero d identification", "numero d etudiant", "id nummer", "matrikelnummer", "numero de id", "numero de identificacion",
+                "codice identificativo", "matricola", "numero de identificacao", "numero de identificacao id", "sis user id", "sis login id", "username", "nom d utilisateur",
+                "anmeldename", "nombre de usuario", "nome de usuario", "nome de utilizador"),
+    "name": ("full name", "nom complet", "vollstandiger name", "nombre completo", "nome completo", "name"),
+    "first_name": ("first name", "first names", "given name", "prenom", "prenoms", "vorname", "nombre", "nombres", "nome", "nome proprio"),
+    "last_name": ("last name", "surname", "family name", "nom", "nom de famille", "nachname", "apellido s", "apellidos", "apellido", "cognome", "apelido", "apelidos", "sobrenome"),
+    "email": ("email address", "email", "e mail", "adresse de courriel", "courriel", "adresse e mail", "adresse mail", "adresse electronique", "e mail adresse",
+              "direccion de correo", "direccion de correo electronico", "direccion de email", "correo electronico", "correo", "indirizzo email", "indirizzo e mail",
+              "endereco de email", "endereco de e mail", "sis login id"),
     "lms_user_id": ("lms user id", "id", "user id"),
-}
+}  # fmt: skip
 
 
 def words(text: str) -> list[str]:
@@ -26,9 +33,37 @@ def words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", "".join(c for c in plain if not unicodedata.combining(c)))
 
 
+def safe(ids: Iterable[str]) -> dict[str, str]:
+    """From each id to one that can name a folder: what cannot stand there becomes "-".
+
+    Raises
+    ------
+    ValueError
+        If two become the same.
+    """
+    made = {}
+    for student in ids:
+        plain = "".join(c for c in unicodedata.normalize("NFKD", student) if not unicodedata.combining(c))
+        folder = re.sub(r"^\.|[^A-Za-z0-9._@+-]", "-", plain)
+        if other := made.get(folder):
+            raise ValueError(f"{other!r} and {student!r} would both get the folder {folder}: change one of the two ids")
+        made[folder] = student
+    return {student: folder for folder, student in made.items()}
+
+
 def lms(part: str) -> re.Match | None:
     """What an LMS has put in front of a student's file, if it has: "name", "number", and "tail", the student's own words."""
     return MOODLE.fullmatch(part) or CANVAS.fullmatch(part)
+
+
+def digits(key: Iterable[str]) -> int:
+    """How long the longest word is that has a digit; 0 if none has."""
+    return max((len(word) for word in key if re.search(r"\d", word)), default=0)
+
+
+def person(name: str) -> str:
+    """The name that an LMS has written, without that of a group in front."""
+    return head["name"] if (head := GROUP.fullmatch(name)) else name
 
 
 class ClassList:
@@ -46,7 +81,7 @@ class ClassList:
     """
 
     def __init__(self, people: dict[str, dict[str, str]]):
-        self.people, self.keys, self.numbers = people, {}, {}
+        self.people, self.keys, self.own, self.numbers = people, {}, {}, {}
         same = Counter(student.casefold() for student in people)
         for student, told in people.items():
             if not SAFE.fullmatch(student):
@@ -55,34 +90,53 @@ class ClassList:
                 raise ValueError(f"{student} is the id of two students of the class list: each needs one of their own")
             first, last, email = (words(told.get(key) or "") for key in ("first_name", "last_name", "email"))
             login, number = words((told.get("email") or "").partition("@")[0]), told.get("lms_user_id") or ""
-            for key in (words(student), words(number), email, login, first + last, ["".join(first + last)], ["".join(last + first)]):
+            name = first + last or login * (len(login) > 1)
+            keys = (words(student), words(number), email, name, ["".join(first + last)], ["".join(last + first)], login)
+            self.own[student] = {word for key in keys for word in key} | {*first, *last}
+            for key in keys:
                 if any(key):
-                    self.keys.setdefault(key[0], []).append((Counter(key), student))
+                    self.keys.setdefault(key[0], []).append((Counter(key), student, key is login))
             self.numbers.setdefault(number, set()).add(student)
 
-    def named(self, text: str) -> set[str]:
-        """The students all of whose words stand in a text, in any order. Who is named by some words gives way to who is named by these and more."""
-        have = Counter(words(text[:255]))
-        weak = lambda key: all(word.isdecimal() and len(word) < 4 for word in key)  # noqa: E731  such a number stands in many a file's name
-        found = [(key, student) for word in have for key, student in self.keys.get(word, ()) if key == have or key <= have and not weak(key)]
-        return {student for key, student in found if not any(key < other for other, _ in found)}
+    def named(self, text: str, lab: str = "") -> set[str]:
+        """The students whom a text names: by a whole name, id, login or e-mail address, and without a word that is not theirs.
 
-    def behind(self, part: str) -> set[str]:
+        The lab's name, and words such as "final", are nobody's. A single word of letters, which may be somebody's first name, has to stand
+        alone; a long id with digits counts beside anything. Who is named by some words gives way to who is named by these and more.
+        """
+        have = Counter(words(text[:255]))
+        rest = {word for word in have if not NOISE.fullmatch(word)} - {*words(lab)}
+        theirs = lambda key, student: rest <= (self.own[student] if len(key) > 1 or digits(key) else {*key})  # noqa: E731
+        found = [(key, student) for word in have for key, student, login in self.keys.get(word, ()) if key == have or key <= have
+                 and not all(word.isdecimal() and len(word) < 4 for word in key)  # such a number stands in many a file's name
+                 and (not login or digits(key) > 4 or theirs(key, student))]  # fmt: skip
+        sure = any(key == have or digits(key) > 4 or theirs(key, student) for key, student in found)
+        return {student for key, student in found if sure and not any(key < other for other, _ in found)}
+
+    def written(self, name: str) -> set[str]:
+        """The students of whom an LMS's words are the whole name, or the id. A login is not looked for: it may be the first name of somebody else."""
+        have = Counter(words(name[:255]))
+        return {student for word in have for key, student, login in self.keys.get(word, ()) if key == have and not login}
+
+    def behind(self, part: str, lab: str = "") -> set[str]:
         """The students whom a part of a path names. Where an LMS wrote the names, only its own words count: a student may call a file like another student."""
         if part in self.people or not (head := lms(part)):
-            return {part} if part in self.people else self.named(part)
-        named, numbered = self.named(head["name"]), self.numbers.get(head["number"], set())
-        return named & numbered or (named | numbered if head.re is CANVAS else named)  # Canvas's number is the student's, Moodle's the submission's
+            return {part} if part in self.people else self.named(part, lab)
+        named = self.written(head["name"]) or self.written(person(head["name"]))
+        if head.re is MOODLE:  # its number is the submission's
+            return named
+        named, numbered = named or self.written(f"{head['name']} {head['number']}"), self.numbers.get(head["number"], set())
+        return named & numbered or (named | numbered if numbered else {student for student in named if not self.people[student].get("lms_user_id")})
 
-    def authors(self, path: str) -> set[str]:
-        """The students whom a path names: its folders do, or if they name nobody, the file."""
+    def authors(self, path: str, lab: str = "") -> set[str]:
+        """The students whom the path of a lab's file names: its folders do, or if they name nobody, the file."""
         *folders, name = path.split("/")
         found = set()
         for folder in folders:
-            found |= self.behind(folder)
+            found |= self.behind(folder, lab)
             if lms(folder):
                 return found
-        return found or self.behind(name.rpartition(".")[0])
+        return found or self.behind(name.rpartition(".")[0], lab)
 
 
 def table(path: Path) -> list[tuple[int, list[str]]]:

@@ -19,6 +19,7 @@ MOST = 20_000  # files of a source
 LINK, LEAVES = "it is a link", "its path leads out of the archive"
 INSTEAD = re.compile(r"\.(zip|7z|rar|tar|t?gz|t?bz2|t?xz)$|\.ipynb\.\w+$", re.I)  # also what a browser makes of a notebook's name
 NOT_TAKEN = "only files whose names end in .ipynb are taken, and none out of an archive in the archive"
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?) ?(UTC|Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII)
 
 
 class Unreadable(ValueError):
@@ -105,7 +106,7 @@ def inside(folder: Path) -> Iterator[File]:
     for place, folders, names in os.walk(folder, onerror=_stop):
         for name in sorted([*names, *(inner for inner in folders if os.path.islink(os.path.join(place, inner)))]):
             found, path = os.lstat(os.path.join(place, name)), Path(place, name).relative_to(folder)
-            yield File(path.as_posix(), when(found.st_mtime), partial(content, folder, *path.parts), amiss(found.st_size, found.st_mode))
+            yield File(path.as_posix(), moment(found.st_mtime), partial(content, folder, *path.parts), amiss(found.st_size, found.st_mode))
 
 
 def _stop(error: OSError) -> None:
@@ -130,7 +131,7 @@ def member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> File:
         why = "it is compressed in an unusual way"
     if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/"):
         why = LEAVES
-    return File(name, when(seconds), partial(unpacked, archive, info), why)
+    return File(name, moment(seconds), partial(unpacked, archive, info), why)
 
 
 def amiss(size: int, mode: int) -> str:
@@ -154,12 +155,42 @@ def unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def when(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
     """A file's time; that of 1970 if it can be none."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return datetime.fromtimestamp(0, UTC)
+
+
+def when(text: str) -> datetime | None:
+    """The time that a submission's timestamp.txt tells.
+
+    Parameters
+    ----------
+    text : str
+        "2026-12-01 10:00:00 UTC", as collecting writes it, or with a T between, with Z or an offset such as +01:00 at the end. Without a zone it is UTC.
+
+    Returns
+    -------
+    datetime or None
+        In UTC and without a zone, as nbgrader keeps times. None of an empty text.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    text = text.strip("\ufeff \t\r\n")
+    try:
+        if found := TIME.fullmatch(text):
+            day, clock, zone = found.groups("Z")
+            return datetime.fromisoformat(f"{day}T{clock}{zone.replace('UTC', 'Z')}").astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        pass
+    if text:
+        raise ValueError(f'"{shown(text)}" is no time that is understood: write it like 2026-12-01 10:00:00 UTC, or 2026-12-01 10:00:00+01:00')
+    return None
 
 
 def shown(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 
 import torch
 
@@ -61,6 +61,8 @@ def work(lab: str, one: Submission, secret: str, unsafe: bool) -> dict:
 def enlist() -> None:
     """In a new worker: have the kernel kill it when its parent ends, which ends with the grader, and start what its sandboxes are forks of."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if (held := forkserver._forkserver._forkserver_alive_fd) is not None:  # with this open in a worker, its parent would not end with the grader
+        os.close(held)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's
     resource.setrlimit(resource.RLIMIT_AS, (MOST,) * 2)
     warm(os.getpid())
