@@ -7,13 +7,13 @@ export PYTHONHASHSEED := 0
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book serve test check labs solutions results bench clean release collect grade look feedback marks statistics solution
+.PHONY: help setup book serve pdf edition links test check labs solutions results bench clean release collect grade look feedback marks statistics solution
 
 # what the instructor's targets are told: make grade CLASS=~/autumn LAB=unfold
 GRADING = $(BIN)/python -m rnncourse.grading
 need = $(if $($(1)),,$(error $(1) is not given: make $@ $(2)))
 CLASS_OF = $(call need,CLASS,CLASS=~/autumn LAB=unfold)--class "$(CLASS)"
-LAB_OF = $(call need,LAB,CLASS=~/autumn LAB=unfold)"$(LAB)"
+LAB_OF = $(call need,LAB,$(if $(filter solution,$@),,CLASS=~/autumn )LAB=unfold)"$(LAB)"
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,15 @@ book: setup  ## execute and build the book, strictly; print its first page
 serve: book  ## build the book and open it on a local server
 	$(BIN)/python -c 'import time, webbrowser; time.sleep(1); webbrowser.open("http://localhost:8000")' >/dev/null 2>&1 &
 	$(BIN)/python -m http.server -d _build/html -b localhost 8000
+
+pdf: book  ## the book as one PDF, printed by Chromium
+	$(BIN)/python book/_ext/pdf.py _build/html _build/edition/rnn-course-book.pdf
+
+edition: book  ## all that is handed out: the book as zip and PDF, the zip for students, the wheel, in _build/edition
+	$(BIN)/python book/_ext/edition.py
+
+links: setup  ## ask every external link of the book whether it still answers (needs a network)
+	$(BIN)/jupyter-book build . --builder linkcheck --quiet
 
 test: setup  ## the whole test suite (the quick part alone: pytest)
 	$(BIN)/pytest -m "not check" -n auto --dist loadfile
@@ -75,7 +84,7 @@ look: setup  ## CLASS=: open formgrader, for marks and comments by hand
 feedback: setup  ## CLASS= LAB= (AFTER_DEADLINE=1): the pages that students get back
 	$(GRADING) feedback $(CLASS_OF) $(LAB_OF) $(if $(AFTER_DEADLINE),--after-deadline)
 
-marks: setup  ## CLASS= (LAB= FORM=moodle): marks as CSV
+marks: setup  ## CLASS= (LAB= FORM=moodle, canvas or, if none is named, plain): marks as CSV
 	$(GRADING) marks $(call need,CLASS,CLASS=~/autumn)--class "$(CLASS)" $(LAB) $(if $(FORM),--form $(FORM))
 
 statistics: setup  ## CLASS= LAB=: a page on how the class did

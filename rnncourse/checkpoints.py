@@ -20,7 +20,9 @@ def save(path: str | Path, **parts) -> None:
 
     Examples
     --------
-    >>> save("run.pt", model=model, optimizer=adam, reading=reading)  # doctest: +SKIP
+    ::
+
+        save("run.pt", model=model, optimizer=adam, reading=reading)
     """
     path = Path(path)
     stored = {name: _content(part) for name, part in parts.items()}

@@ -42,8 +42,10 @@ def slider(frame: Callable[..., Figure | str], values: Mapping[str, Sequence], a
 
     Examples
     --------
-    >>> slider(lambda rho: plots.curves({"": rho ** np.arange(50)}, "t", "size"), {"rho": [0.9, 1, 1.1]},
-    ...        alt=lambda rho: f"rho^t for rho = {rho}")  # doctest: +SKIP
+    ::
+
+        slider(lambda rho: plots.curves({"": rho ** np.arange(50)}, "t", "size"), {"rho": [0.9, 1, 1.1]},
+               alt=lambda rho: f"rho^t for rho = {rho}")
     """
     expect(len(values) > 0 and all(len(v) for v in values.values()), "values", "a list of values for each label", values)
     combinations = [*product(*values.values())]

@@ -11,9 +11,15 @@ import sys
 import threading
 from pathlib import Path
 
+import nbformat
 import pytest
+from pypdf import PdfReader
 
 from rnncourse.results import root
+
+sys.path.append(str(root() / "book" / "_ext"))
+import edition  # noqa: E402
+import pdf  # noqa: E402
 
 pytestmark = pytest.mark.slow
 ROOT = root()
@@ -204,6 +210,43 @@ def test_a_lab_can_be_taken_from_its_page(visit, book, lab):
     assert (book / "labs" / lab / target).resolve().exists()
 
 
+def run_elsewhere(notebook, wheel, folder):
+    """Run a downloaded notebook where there is no clone, with the package from its wheel."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(folder / "site"), str(wheel)]
+    subprocess.run(command, check=True)
+    (folder / "away").mkdir()
+    command = [sys.executable, "-m", "jupyter", "nbconvert", "--execute", "--to", "notebook", "--output-dir", str(folder / "away"), str(notebook)]
+    done = subprocess.run(command, cwd=folder / "away", capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(folder / "site")})
+    assert done.returncode == 0, done.stderr[-2000:]
+    return nbformat.read(folder / "away" / notebook.name, as_version=4)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    return edition.wheel(tmp_path_factory.mktemp("wheel"))
+
+
+def test_a_downloaded_notebook_runs_outside_of_a_clone_and_has_text_numbers_and_formulas(book, wheel, tmp_path):
+    made = run_elsewhere(book / "_sources" / "book" / "gradients" / "eigenvalues.ipynb", wheel, tmp_path)
+    text = "\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
+    assert made.cells[1].source.startswith("# Vanishing and exploding gradients") and "$$\n" in text and r"\tag{1}" in text
+    assert "glue:" not in text and "{ref}" not in text and "¶" not in text and "](#" not in text
+    assert not any(output.output_type == "error" for cell in made.cells if cell.cell_type == "code" for output in cell.outputs)
+
+
+@pytest.mark.check
+@pytest.mark.parametrize("page", [page for page in PAGES if page.split("/")[0] in ("recurrence", "gradients", "gates", "language", "generation", "atlas")])
+def test_every_downloaded_notebook_runs(book, wheel, tmp_path, page):
+    run_elsewhere(book / "_sources" / "book" / f"{page}.ipynb", wheel, tmp_path)
+
+
+@pytest.mark.check
+def test_the_pdf_holds_every_chapter_in_its_bookmarks(book, tmp_path):
+    found = PdfReader(pdf.pdf(book, tmp_path / "book.pdf"))
+    titles = " ".join(str(found.outline).split())
+    assert len(found.pages) > 200 and all(word in titles for word in ("eigenvalue", "gate by gate", "Searching for a sequence", "Errata", "Glossary"))
+
+
 # --- a small book of its own, to see what a change re-executes ---
 
 PAGE = "---\nfile_format: mystnb\nkernelspec: {{name: python3, display_name: Python 3, language: python}}\n---\n# {}\n\n```{{code-cell}} python\n{}\n```\n"
@@ -222,7 +265,8 @@ def small(tmp_path):
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: book/plots\n- file: book/alone\n")
     (tmp_path / "book" / "index.md").write_text("# First\n")
     (tmp_path / "book" / "plots.md").write_text(PAGE.format("Plots", "from rnncourse import plots"))
-    (tmp_path / "book" / "alone.md").write_text(PAGE.format("Alone", "print('alone')"))
+    (tmp_path / "book" / "alone.md").write_text(PAGE.format("Alone", "print('alone')").replace("---\n", "---\ndepends: [data/*.txt]\n", 1))
+    (tmp_path / "data").mkdir()
 
     def run(*arguments):
         done = build(tmp_path, *arguments, PYTHONPATH=str(tmp_path))
@@ -240,6 +284,8 @@ def test_a_change_re_executes_what_depends_on_it_and_nothing_else(small):
     assert run()[1] == set()
     cells.write_text(cells.read_text() + "\nNEW = 1\n")
     assert run()[1] == {"plots"}
+    (folder / "data" / "read.txt").write_text("named in the front matter")
+    assert run()[1] == {"alone"}
     (folder / "requirements.txt").write_text("torch==0\n")
     assert run()[1] == {"plots", "alone"}
 
@@ -268,3 +314,18 @@ def test_a_warning_on_stderr_fails_a_strict_build(small):
     folder, run = small
     (folder / "book" / "alone.md").write_text(PAGE.format("Alone", "import warnings; warnings.warn('look')"))
     assert run("-n", "-W", "--keep-going")[0].returncode != 0
+
+
+def test_a_pdf_has_bookmarks_open_folds_and_links_inside(small, tmp_path):
+    if not (shutil.which("chromium") or shutil.which("google-chrome")):
+        pytest.skip("no Chromium on this machine: apt install chromium")
+    folder, run = small
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nparts:\n- caption: The part\n  chapters:\n  - file: book/plots\n  - file: book/alone\n")
+    (folder / "book" / "alone.md").write_text("(there)=\n# Alone\n\n## Asked\n\n```{predict}\nWhat comes?\n```\n\nThe folded answer.\n")
+    (folder / "book" / "index.md").write_text("# First\n\nSee {ref}`there`, and $x^2$.\n")
+    assert run("-n", "-W")[0].returncode == 0
+    found = PdfReader(pdf.pdf(folder / "_build" / "html", tmp_path / "small.pdf", folder))
+    flat = lambda items: [title for item in items for title in (flat(item) if isinstance(item, list) else [item.title])]  # noqa: E731
+    assert flat(found.outline) == ["First", "The part", "Plots", "Alone", "Asked"]
+    assert "The folded answer." in found.pages[-1].extract_text()
+    assert any(link.get_object()["/Subtype"] == "/Link" for link in found.pages[0]["/Annots"])

@@ -1,7 +1,8 @@
 """Execute the chapters on all cores, and again whenever something that they compute with has changed.
 
 jupyter-cache knows a chapter by its code cells alone. This extension keeps, beside the cache, a fingerprint of what each
-chapter imports and of the pinned requirements, and drops what no longer fits.
+chapter imports and of the pinned requirements, and drops what no longer fits. What a chapter reads in another way stands
+in its front matter: ``depends: [experiments/*.py]``.
 """
 
 import json
@@ -64,7 +65,8 @@ def refresh(app, env, added, changed, removed) -> list[str]:
         if notebook is None:
             continue
         path = Path(env.doc2path(docname))
-        new[docname] = f"{sys.version_info[0]}.{sys.version_info[1]} " + fingerprint([path, *pins])
+        depends = [file for pattern in notebook.metadata.get("depends", ()) for file in sorted(Path(app.srcdir).glob(pattern))]
+        new[docname] = f"{sys.version_info[0]}.{sys.version_info[1]} " + fingerprint([path, *pins, *depends])
         try:
             match = cache.match_cache_notebook(notebook)
         except KeyError:

@@ -1,0 +1,65 @@
+"""Everything that is handed out, made by one command (`make edition`) from the rendered book, in _build/edition/.
+
+the book as a zip (open index.html), the book as a PDF, the zip for students, the wheel of `rnncourse` that the
+downloaded notebooks get; the wheel lies in the rendered book as well, where they look for it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from pdf import ROOT, pdf
+
+from rnncourse import __version__
+from rnncourse.grading.release import release
+
+STAMP = (2020, 1, 1, 0, 0, 0)  # the same bytes each time
+
+
+def wheel(target: Path) -> Path:
+    """The package, with what the chapters read in the course's folder as ``rnncourse/course``: experiments, their results, the labs' checks."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        shutil.copy(ROOT / "LICENSE", tree)
+        shutil.copytree(ROOT / "rnncourse", tree / "rnncourse", ignore=shutil.ignore_patterns("__pycache__", "grading"))
+        for name in ("experiments", "book/results", "labs"):
+            shutil.copytree(ROOT / name, tree / "rnncourse" / "course" / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb", ".*"))
+        settings = (ROOT / "pyproject.toml").read_text("utf8")
+        data = '[tool.setuptools.package-data]\nrnncourse = ["course/**/*"]\n\n[tool.setuptools]'
+        (tree / "pyproject.toml").write_text(settings.replace("[tool.setuptools]", data, 1), "utf8")
+        environment = os.environ | {"SOURCE_DATE_EPOCH": "1577836800"}
+        subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--wheel-dir", target, tree], check=True, env=environment)
+    return target / f"rnncourse-{__version__}-py3-none-any.whl"
+
+
+def packed(folder: Path, target: Path, top: str) -> Path:
+    """A folder as a zip in which everything lies under one name."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            archive.writestr(zipfile.ZipInfo(f"{top}/{path.relative_to(folder).as_posix()}", STAMP), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return target
+
+
+def edition(html: Path, target: Path) -> list[Path]:
+    """Make all of it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the book is not built, or there is no Chromium for the PDF.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    made = [wheel(target), pdf(html, target / "rnn-course-book.pdf")]
+    for file in made:  # the pages link to them
+        shutil.copy(file, html / "_static")
+    return [*made, packed(html, target / "rnn-course-book.zip", "rnn-course-book"), release(ROOT, html, target / "rnn-course.zip")]
+
+
+if __name__ == "__main__":
+    for path in edition(ROOT / "_build" / "html", ROOT / "_build" / "edition"):
+        print(f"{path.relative_to(ROOT)}, {path.stat().st_size / 2**20:.1f} MB")
