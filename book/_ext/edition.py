@@ -26,8 +26,10 @@ def wheel(target: Path) -> Path:
         tree = Path(folder)
         shutil.copy(ROOT / "LICENSE", tree)
         shutil.copytree(ROOT / "rnncourse", tree / "rnncourse", ignore=shutil.ignore_patterns("__pycache__", "grading"))
-        for name in ("experiments", "book/results", "labs"):
-            shutil.copytree(ROOT / name, tree / "rnncourse" / "course" / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb", ".*"))
+        course = tree / "rnncourse" / "course"
+        for file in sorted(path for pattern in ("experiments/*.py", "book/results/*", "solutions/*/check.py") for path in ROOT.glob(pattern)):
+            (course / file.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, course / file.relative_to(ROOT))
         settings = (ROOT / "pyproject.toml").read_text("utf8")
         data = '[tool.setuptools.package-data]\nrnncourse = ["course/**/*"]\n\n[tool.setuptools]'
         (tree / "pyproject.toml").write_text(settings.replace("[tool.setuptools]", data, 1), "utf8")
