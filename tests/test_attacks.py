@@ -3,17 +3,19 @@
 import json
 import os
 import shutil
+import time
 
 import nbformat
 import pytest
-from classes import HOSTILE, STEP, by_grade_id, notebook, solutions
+from classes import HOSTILE, ROOT, STEP, by_grade_id, notebook, solutions
 
 from rnncourse.grading import grade
 from rnncourse.grading.gradebook import Class
 from rnncourse.grading.labs import Lab
-from rnncourse.grading.verdict import BIGGEST, judge
+from rnncourse.grading.verdict import BIGGEST, judge, odd
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is missing")]
+LABS = sorted(path.parent.name for path in (ROOT / "solutions").glob("*/*.ipynb"))
 LAB = Lab("unfold")
 LAB.seconds = 5.0
 REST = 18  # what the other exercises of the lab earn
@@ -119,10 +121,21 @@ def test_an_attack_on_what_measures_a_matrix_earns_nothing():
     assert judge(Lab("gradients"), nbformat.writes(made).encode(), 1, 1)["marks"]["transient"]["earned"] == 0
 
 
-@pytest.mark.parametrize("source", ["import threading\n", "import torch\ncore = torch._C\n", "import subprocess\n", "eval('1')\n"])
+@pytest.mark.parametrize("source", ["import threading\n", "import torch\ncore = torch._C\n", "import subprocess\n", "eval('1')\n", "import importlib\n",
+                                    "getattr(str, 'up' + 'per')\n", "from builtins import __import__\n"])  # fmt: skip
 def test_an_attack_may_lie_behind_some_names_and_the_instructor_is_told_to_look(source):
     mark, points = step(source + RIGHT)
     assert mark["right"] and mark["look"].startswith("names ") and points == REST + 2
+
+
+def test_an_attack_that_lies_behind_a_name_in_another_answer_is_told_too():
+    tool = "import threading\nTOOL = threading\n" + STEP + "    return 1\n"
+    verdict, points = earned(notebook("unfold", answers={"rnn_step": tool, "unfold": "TOOL\n" + solutions("unfold")["unfold"]}))
+    assert points == REST and verdict["marks"]["unfold"]["look"] == "names threading"
+
+
+def test_the_right_answers_are_nothing_to_look_at():
+    assert not any(odd([("", source)]) for lab in LABS for source in solutions(lab).values())
 
 
 def test_an_attack_by_very_much_code_is_refused():
@@ -186,7 +199,7 @@ def test_an_attack_by_a_doubled_answer_is_told_and_the_last_one_counts():
     cell = by_grade_id(made)["rnn_step"]
     made.cells.append(nbformat.from_dict(cell | {"id": "again", "source": RIGHT}))
     verdict, points = earned(made)
-    assert points == 4 and verdict["notes"] == ["the cell of rnn_step stands there more than once: the last one counts"]
+    assert points == 4 and verdict["notes"] == ["the cell of rnn_step stands there more than once: the last that defines it counts"]
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"[" * 10**6, b'{"nbformat": 4, "cells": ' + b"[" * 10**5, b"\xff" * 1000, b'{"nbformat": 3}'], ids=lambda data: repr(data[:12]))
@@ -195,9 +208,29 @@ def test_an_attack_by_what_is_no_notebook_gets_a_report(data):
     assert points == 0 and verdict["refused"] and verdict["cells"] == []
 
 
+def huge(cells):
+    """A right notebook among many more cells."""
+    more = "".join(f'{{"cell_type": "code", "source": "{source}", "metadata": {{}}}},' for source in cells)
+    return nbformat.writes(notebook("unfold")).replace('"cells": [', f'"cells": [{more}', 1).encode()
+
+
 def test_an_attack_by_a_huge_notebook_is_parsed_within_limits():
-    verdict, _ = earned(b'{"nbformat": 4, "cells": [' + b'{"cell_type": "code", "source": "", "metadata": {}},' * 500_000 + b"{}]}")
-    assert verdict["refused"] or not any(mark["right"] for mark in verdict["marks"].values())
+    began, data = time.monotonic(), huge([""] * 400_000)
+    verdict, points = earned(data)
+    assert BIGGEST / 2 < len(data) < BIGGEST and (verdict["refused"], points) in (("", REST + 2), ("it could not be read", 0)) and time.monotonic() - began < 60
+
+
+def test_an_attack_by_a_notebook_whose_cells_need_each_other_is_parsed_within_limits():
+    began = time.monotonic()
+    verdict, points = earned(huge(["rnn_step = n0", *(f"n{i} = n{i + 1}" for i in range(50_000))]))
+    assert points == 0 and verdict["refused"] in ("it could not be read", "its answers have more than 100,000 characters") and time.monotonic() - began < 40
+
+
+@pytest.mark.parametrize("made", [notebook("gates"), nbformat.v4.new_notebook()], ids=["another lab", "empty"])
+def test_a_notebook_of_another_lab_is_refused_and_not_begun_is_not(made):
+    assert "is it the notebook of another lab?" in earned(made)[0]["refused"]
+    verdict, points = earned(notebook("unfold", []))
+    assert (verdict["refused"], points) == ("", 0) and {mark["says"] for mark in verdict["marks"].values()} == {"not done yet"}
 
 
 # Its file
@@ -208,7 +241,7 @@ def handed(tmp_path, make):
     folder = group.folder / "submitted" / "eve" / "unfold"
     folder.mkdir(parents=True)
     make(folder / "unfold.ipynb")
-    return next(iter(grade.submissions(group, LAB)))
+    return grade.submissions(group, LAB)[0][0]
 
 
 def secret(path):
@@ -231,4 +264,4 @@ def test_an_attack_by_a_link_in_the_place_of_a_folder_is_not_followed(tmp_path):
     group = Class.at(tmp_path / "class")
     (group.folder / "submitted").mkdir()
     (group.folder / "submitted" / "eve").symlink_to(other.parent)
-    assert [one.data for one in grade.submissions(group, LAB)] == [b""]
+    assert [one.data for one in grade.submissions(group, LAB)[0]] == [b""]

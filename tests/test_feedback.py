@@ -37,7 +37,7 @@ def toy(tmp_path_factory, lab):
         gradebook.register(book, lab)
         for student, verdict in {"ada": right, "<b>eve": hostile, "ref": refusal(lab, f"{EVIL} [a](javascript:alert(3))")}.items():
             notebooks.write(notebooks.graded(lab, verdict), group.folder / "autograded" / student / "unfold" / "unfold.ipynb")
-            gradebook.save(book, lab, student, verdict, student, 1, None, group.config)
+            gradebook.save(book, lab, student, verdict, student, 1)
     return group
 
 

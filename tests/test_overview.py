@@ -93,8 +93,8 @@ def toy(tmp_path_factory, lab):
         for student, n in {"s0": 0, "s1": 1, "s2": 2, "s8": 8, "pair": 8}.items():
             made = {name: mark(e, "right" if i < n else "not right", i < n, slips=e.slips[:1] * (i >= n)) for i, (name, e) in enumerate(lab.exercises.items())}
             told = {"refused": "", "notes": [], "cells": [], "marks": made}
-            gradebook.save(book, lab, student, told, f"{n}", 1, None, group.config)
-        gradebook.save(book, lab, "<i>ref", refusal(lab, "it is <script>"), "r", 1, None, group.config)
+            gradebook.save(book, lab, student, told, f"{n}", 1)
+        gradebook.save(book, lab, "<i>ref", refusal(lab, "it is <script>"), "r", 1)
     return group
 
 
@@ -149,5 +149,5 @@ def test_a_class_of_which_nothing_could_be_graded_has_a_page_too(tmp_path, lab):
         gradebook.register(book, lab)
     assert "handed in: 0;" in shown(group, lab).text and not shown(group, lab).find(class_="warn")
     with group.book() as book:
-        gradebook.save(book, lab, "ref", refusal(lab, "too big"), "r", 1, None, group.config)
+        gradebook.save(book, lab, "ref", refusal(lab, "too big"), "r", 1)
     assert "too big: ref" in shown(group, lab).text

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from functools import partial
 
 import enter
-from assemble import NoNotebook, assembled
+from assemble import NoNotebook, assembled, plain
 from plain import dump, load
 
 
@@ -56,7 +56,6 @@ class Quiet:
 
 def define(cells: list, space: dict) -> dict[str, dict]:
     """Run cells one after the other, each (label, source), as a notebook would; what they raised, by label, as `rnncourse.traces` tells it."""
-    from IPython.core.inputtransformer2 import TransformerManager
     from rnncourse.traces import caught
 
     errors = {}
@@ -64,16 +63,16 @@ def define(cells: list, space: dict) -> dict[str, dict]:
         file = f"<{label}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         try:
-            exec(compile(TransformerManager().transform_cell(source), file, "exec"), space)
+            exec(compile(plain(source), file, "exec"), space)
         except (Exception, SystemExit) as error:
             errors[label] = caught(error)
     return errors
 
 
 def found(job: dict) -> dict:
-    """What `assembled` makes of a "notebook", its text, beside a "template"; "refused" where it is none, and why."""
+    """What `assembled` makes of a "notebook", its text, beside a "template" and "others"; "refused" where it is none, and why."""
     try:
-        return assembled(job["notebook"].encode(), job["template"])
+        return assembled(job["notebook"].encode(), job["template"], job["others"])
     except NoNotebook as why:
         return {"refused": str(why)}
 

@@ -31,7 +31,7 @@ class Lab:
     ----------
     exercises : dict of str to Exercise
         By the name of the student's function, in the notebook's order.
-    template : list of dict
+    template, others : list of dict
         See `rnncourse.grading.assemble.assembled`.
     seconds : float
         What one exercise may take.
@@ -58,8 +58,15 @@ class Lab:
 
     @cached_property
     def template(self) -> list[dict]:
-        cells = [cell for cell in self.notebook.cells if cell.cell_type == "code" and "define" in cell.metadata.get("tags", [])]
-        return [{"label": cell.id, "name": cell.metadata.get("nbgrader", {}).get("grade_id"), "source": cell.source} for cell in cells]
+        return self._cells(True)
+
+    @cached_property
+    def others(self) -> list[dict]:
+        return self._cells(False)
+
+    def _cells(self, define: bool) -> list[dict]:
+        cells = [cell for cell in self.notebook.cells if cell.cell_type == "code" and ("define" in cell.metadata.get("tags", [])) == define]
+        return [{"label": cell.id, "name": cell.metadata.get("nbgrader", {}).get("grade_id") if define else None, "source": cell.source} for cell in cells]
 
     @cached_property
     def version(self) -> str:

@@ -23,15 +23,21 @@ def graded(lab: Lab, verdict: dict) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         meta = cell.metadata.get("nbgrader", {})
         if meta.get("solution"):
-            while added and added[0][0] != meta.grade_id:
-                label, source = added.pop(0)
-                cells += [new_code_cell(source, id=label.replace(", ", "-").replace(" ", "-"))] if label not in lab.given else []
-            del added[:1]
+            labels = [label for label, _ in added]
+            if meta.grade_id in labels:
+                here = labels.index(meta.grade_id)
+                cells += helpers(lab, added[:here])
+                del added[: here + 1]
             cell.source = answers.get(meta.grade_id, cell.source)
         if meta.get("grade"):
             cell.outputs = said(verdict["marks"][meta.grade_id.removeprefix("check-")])
         cells.append(cell)
-    return nbformat.from_dict(notebook | {"cells": cells})
+    return nbformat.from_dict(notebook | {"cells": cells + helpers(lab, added)})
+
+
+def helpers(lab: Lab, added: list[tuple[str, str]]) -> list:
+    """Cells that a student has added, each with its label as its id."""
+    return [new_code_cell(source, id=label.replace(", ", "-").replace(" ", "-")) for label, source in added if label not in lab.given]
 
 
 def said(mark: dict) -> list:

@@ -16,9 +16,10 @@ from .sandbox import NoSandbox, Sandbox
 
 BIGGEST, SMALL, LINES = 32 << 20, 100, 4000  # bytes of a notebook; numbers in an example; characters of a report
 TENSORS, NUMBERS = 200, 20_000  # of what comes back for one input: honest answers to all labs have at most 7, and 6,510
-ODD = re.compile(r"\b(_C|_VF|threading|multiprocessing|subprocess|ctypes|jit|overrides|gc|_getframe|settrace|meta_path|__code__|__globals__|DisableTorchFunction\w*)\b"
-                 r"|(?<![.\w])(exec|eval|compile|__import__)(?=\()|sys\.modules")  # fmt: skip
-ENDED = {"slow": "it did not end within {:g} seconds", "big": "it returned more than can be looked at",
+ODD = re.compile(r"\b(_C|_VF|threading|multiprocessing|subprocess|ctypes|jit|overrides|gc|_getframe|settrace|meta_path|importlib|builtins|attrgetter"
+                 r"|DisableTorchFunction\w*|__(?:code|globals|builtins|dict|import|getattribute|subclasses)__)\b|sys\.modules"
+                 r"|(?<![.\w])(exec|eval|compile|globals|vars)(?=\()|\bgetattr(?=\((?:torch|nn|sys|os)\b|\([^,()\n]{1,99}, *r?[\"'])")  # fmt: skip
+ENDED = {"slow": "it did not end within {:.3g} seconds", "big": "it returned more than can be looked at",
          "dead": "its process ended before it returned: os._exit, a crash, or more memory than there is",
          "lost": "its sandbox ended: it used up the memory that a submission may have, or killed what served it"}  # fmt: skip
 
@@ -80,37 +81,32 @@ def judge(lab: Lab, data: bytes, seed: int, own: int, unsafe: bool = False) -> d
     """
     boxes = Boxes(lab, unsafe)
     try:
-        how, found = boxes.run({"notebook": data.decode("utf8", "replace"), "template": lab.template}, 20.0)
+        how, found = boxes.run({"notebook": data.decode("utf8", "replace"), "template": lab.template, "others": lab.others}, 20.0)
         why = found["refused"] if how == "done" and "refused" in found else "it could not be read" if how != "done" else ""
         if why:
             return refusal(lab, why)
-        cells, marks, end = list(found["cells"]), {}, time.monotonic() + 3 * lab.seconds
-        for name in lab.exercises:
-            part, began = upto(name, cells), time.monotonic()
-            marks[name] = lost(lab, name, found) or one(lab, name, part, seed, own, boxes, min(lab.seconds, end - began))
-            if marks[name]["how"] != "done":  # what hangs once is not waited for again
-                cells = [cell for cell in cells if cell not in newest(lab, part)]
-        return {"refused": "", "notes": notes(found), "cells": found["cells"], "marks": marks}
+        return {"refused": "", "notes": notes(found), "cells": found["cells"], "marks": judged(lab, found, seed, own, boxes)}
     finally:
         boxes.close()
+
+
+def judged(lab: Lab, found: dict, seed: int, own: int, boxes: Boxes) -> dict[str, dict]:
+    """The marks by exercise. What took long once, or hung, is run again only for one that uses it; all runs together end in time, and leave some to the rest."""
+    marks, seen, slow, end = {}, [], [], time.monotonic() + 3 * lab.seconds
+    for place, name in enumerate(lab.exercises, 1):
+        began, rest = time.monotonic(), lab.seconds / 10 * (len(lab.exercises) - place)
+        part = [cell for cell in found["cells"][: found["ends"].get(name)] if cell not in slow or cell[0] in found["uses"].get(name, ())]
+        marks[name] = lost(lab, name, found) or one(lab, name, part, seed, own, boxes, end - rest)
+        if marks[name]["how"] != "done" or time.monotonic() - began > 3 * lab.seconds / len(lab.exercises):
+            slow += [cell for cell in part if cell not in seen and cell[0] not in lab.given]
+        seen += part
+    return marks
 
 
 def refusal(lab: Lab, why: str) -> dict:
     """The verdict on what cannot be graded."""
     marks = {name: mark(exercise, "the notebook could not be graded", how="refused") for name, exercise in lab.exercises.items()}
     return {"refused": why, "notes": [], "cells": [], "marks": marks}
-
-
-def upto(name: str, cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The cells before an answer, and the answer itself."""
-    place = next((i for i, (label, _) in enumerate(cells) if label == name), len(cells) - 1)
-    return cells[: place + 1]
-
-
-def newest(lab: Lab, cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The last answer among some cells, and what its author has added since the one before."""
-    before = [i for i, (label, _) in enumerate(cells[:-1]) if label in lab.exercises]
-    return [cell for cell in cells[before[-1] + 1 if before else 0 :] if cell[0] not in lab.given]
 
 
 def lost(lab: Lab, name: str, found: dict) -> dict | None:
@@ -122,7 +118,7 @@ def lost(lab: Lab, name: str, found: dict) -> dict | None:
 
 def notes(found: dict) -> list[str]:
     """What is odd about the cells."""
-    return [f"the cell of {name} stands there more than once: the last one counts" for name in found["twice"]]
+    return [f"the cell of {name} stands there more than once: the last that defines it counts" for name in found["twice"]]
 
 
 def mark(exercise: Exercise, says: str, right: bool = False, how: str = "done", slips: list[Slip] | tuple = (), details: str = "", example: str = "", look: str = "") -> dict:
@@ -138,28 +134,31 @@ def mark(exercise: Exercise, says: str, right: bool = False, how: str = "done", 
             "slips": [slip.switch for slip in slips], "details": details[:LINES], "example": example, "look": look}  # fmt: skip
 
 
-def one(lab: Lab, name: str, cells: list[tuple[str, str]], seed: int, own: int, boxes: Boxes, seconds: float) -> dict:
+def one(lab: Lab, name: str, cells: list[tuple[str, str]], seed: int, own: int, boxes: Boxes, end: float) -> dict:
     """Run and judge one exercise: its hidden inputs first; if it is wrong there, in another process the visible ones, for what can be told."""
-    exercise, cases = lab.exercises[name], getattr(lab.hidden, name)(seed)
+    exercise, cases, seconds = lab.exercises[name], getattr(lab.hidden, name)(seed), min(lab.seconds, end - time.monotonic())
     if seconds < 1:
-        return mark(exercise, "no time was left for it", how="late")
-    job = lab.drivers[name] | {"name": name, "given": [c for c in cells if c[0] in lab.given], "cells": [c for c in cells if c[0] not in lab.given]}
+        return mark(exercise, "no time was left for it", how="late", look="was not run: what came before took up the time of the whole submission")
+    theirs = [cell for cell in cells if cell[0] not in lab.given]
+    job = lab.drivers[name] | {"name": name, "given": [cell for cell in cells if cell[0] in lab.given], "cells": theirs}
     how, answer = boxes.run(job | {"cases": exercise.order(cases)}, seconds)
     if how != "done":
         return mark(exercise, ENDED[how].format(seconds), how=how)
     if undefined(answer, name, len(cases) + 2):
-        return wrong(exercise, job, boxes, seconds, [], own)
+        return wrong(exercise, job, boxes, end, [], own)
     got = exercise.settled(answer["done"], cases, partial(settle, exercise))
     if blank(got[0]):
         return mark(exercise, "not done yet")
     if right(exercise, got, cases):
-        return mark(exercise, "right", True, look=odd(newest(lab, cells)))
-    return wrong(exercise, job, boxes, seconds, known(exercise, got, cases), own)
+        return mark(exercise, "right", True, look=odd(theirs))
+    return wrong(exercise, job, boxes, end, known(exercise, got, cases), own)
 
 
-def wrong(exercise: Exercise, job: dict, boxes: Boxes, seconds: float, slips: list[Slip], own: int) -> dict:
+def wrong(exercise: Exercise, job: dict, boxes: Boxes, end: float, slips: list[Slip], own: int) -> dict:
     """The mark for a wrong answer, with what the check says of the visible inputs: nothing of the hidden ones."""
-    seen = exercise.cases(torch.Generator().manual_seed(0))
+    seen, seconds = exercise.cases(torch.Generator().manual_seed(0)), min(boxes.lab.seconds, end - time.monotonic())
+    if seconds < 1:
+        return mark(exercise, "not right", slips=slips, details=f"Read {exercise.read} in the book.")
     drawn = [case for case in drawings(exercise, own) if size(case) <= SMALL]
     how, answer = boxes.run(job | {"cases": exercise.order(seen) + drawn}, seconds, apart=True)
     if why := ENDED[how].format(seconds) if how != "done" else undefined(answer, job["name"], len(seen) + 2 + len(drawn)):
