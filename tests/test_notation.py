@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from rnncourse import cells, results
+from rnncourse import cells, decoding, metrics, results
 
 sys.path.append(str(results.root() / "book" / "_ext"))
 import notation
@@ -35,6 +35,30 @@ def bptt():
     return {"d_t": d_t, "g_next": g_next, "h_next": h_next[0].detach(), "W_hh": one.W_hh.detach()}, gradient[0]
 
 
+def tbptt(inside):
+    """Two windows of one step: what goes back from the later one stops at `detach`."""
+    one, h_t = cells.RNN(3, 4).double(), torch.randn(1, 4).double().requires_grad_()
+    d_t, g_next, x_next = torch.randn(4).double(), torch.randn(4).double(), torch.randn(1, 3).double()
+    h_next = one(x_next, h_t if inside else h_t.detach())[0]  # (1, 4)
+    losses = (h_t[0] @ d_t) * inside + h_next[0] @ g_next
+    (gradient,) = torch.autograd.grad(losses, h_t, allow_unused=True, materialize_grads=True)
+    return {"inside": inside, "d_t": d_t, "g_next": g_next, "h_next": h_next[0].detach(), "W_hh": one.W_hh.detach()}, gradient[0]
+
+
+def beam(course):
+    """The best of two beginnings that a beam of one step more has made, from a table."""
+    table = torch.tensor([[0, 0.1, 0.9], [0, 0.5, 0.5], [0, 0.3, 0.7]]).double().log()  # a row for each token before; 0 begins and ends
+    found = decoding.beam(lambda tokens, state: (table[tokens], None), torch.tensor([0]), eos=0, k=2, maximum=2)[0][0]
+    assert found.tokens == [2, 2]
+    score = torch.tensor(found.log_prob).double()
+    return {"score_prev": table[0, 2], "p_now": table[2, 2].exp()}, score.exp() if course == "sharif" else score
+
+
+def brevity(lengths):
+    c_len, r_len = lengths
+    return {"c_len": torch.tensor(c_len).double(), "r_len": torch.tensor(r_len).double()}, torch.tensor(metrics.brevity_penalty(c_len, r_len)).double()
+
+
 def gru_state():
     h_prev, rec = torch.randn(1, 4).double(), {}
     h_t = cells.GRU(3, 4).double().requires_grad_(False)(torch.randn(1, 3).double(), h_prev, rec)[0]
@@ -60,13 +84,20 @@ def lstm(wanted):
 
 
 LSTM = {"forget": "f", "input": "i", "candidate": "g", "memory": "c", "output": "o", "shown": "h"}
-EXPECTED = {"cell": cell, "linear-gradient": linear_gradient, "bptt": bptt, "gru-state": gru_state, "gru-candidate": gru_candidate}
+EXPECTED = {"cell": cell, "linear-gradient": linear_gradient, "bptt": bptt, "tbptt": partial(tbptt, 1), "brevity": partial(brevity, (8, 9)), "gru-state": gru_state, "gru-candidate": gru_candidate}
 EXPECTED |= {f"lstm-{name}": partial(lstm, letter) for name, letter in LSTM.items()}
 
 
 @pytest.mark.parametrize("equation, course", FORMS)
 def test_every_form_computes_the_same(equation, course):
-    values, expected = EXPECTED[equation]()
+    values, expected = beam(course) if equation == "beam" else EXPECTED[equation]()
+    assert torch.allclose(notation.evaluate(DATA["equations"][equation][course], values), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("course", DATA["courses"])
+@pytest.mark.parametrize("equation, case", [("tbptt", partial(tbptt, 0)), ("brevity", partial(brevity, (9, 9))), ("brevity", partial(brevity, (12, 9)))])
+def test_a_form_holds_on_the_other_side_of_its_border_too(equation, case, course):
+    values, expected = case()
     assert torch.allclose(notation.evaluate(DATA["equations"][equation][course], values), expected, atol=1e-12)
 
 

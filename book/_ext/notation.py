@@ -13,7 +13,7 @@ from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 DATA = Path(__file__).parent.parent / "notation.yml"
-FUNCTIONS = {"tanh": r"\tanh", "sigmoid": r"\sigma", "softmax": r"\mathrm{softmax}", "diag": r"\mathrm{diag}"}
+FUNCTIONS = {"tanh": r"\tanh", "sigmoid": r"\sigma", "softmax": r"\mathrm{softmax}", "diag": r"\mathrm{diag}", "exp": r"\exp", "log": r"\log", "min": r"\min"}
 
 
 def load() -> dict:
@@ -38,9 +38,10 @@ def _latex(node: ast.AST, course: dict, inside: type | None = None) -> str:
             return f"{_latex(value, course)}^{{\\top}}"
         case ast.Call(func=ast.Name(id="cat"), args=[first, second]):
             return course["concat"].format(_latex(first, course), _latex(second, course))
-        case ast.Call(func=ast.Name(id=name), args=[argument]):
-            text = _latex(argument, course)
-            return f"{FUNCTIONS[name]}({text})"
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            return f"{FUNCTIONS[name]}({', '.join(_latex(argument, course) for argument in arguments)})"
+        case ast.BinOp(left=left, op=ast.Div(), right=right):
+            return rf"\frac{{{_latex(left, course)}}}{{{_latex(right, course)}}}"
         case ast.BinOp(left=left, op=op, right=right):
             sign = {ast.Add: " + ", ast.Sub: " - ", ast.Mult: f" {course['times']} ", ast.MatMult: f" {course['product']} "}[type(op)]
             text = sign.join((_latex(left, course, type(op)), _latex(right, course, ast.Mult if isinstance(op, ast.Sub) else type(op))))
@@ -54,7 +55,7 @@ def evaluate(form: dict, values: dict):
     import torch
 
     names = {"tanh": torch.tanh, "sigmoid": torch.sigmoid, "softmax": lambda a: a.softmax(-1), "diag": torch.diag,
-             "cat": lambda *parts: torch.cat(parts)} | values
+             "exp": torch.exp, "log": torch.log, "min": lambda a, b: b.clamp(max=a), "cat": lambda *parts: torch.cat(parts)} | values
     for name, expression in form.get("where", {}).items():
         names[name] = eval(expression, {}, names)  # our own data, not a reader's
     return eval(form["form"].split("=", 1)[1].strip(), {}, names)
