@@ -84,7 +84,7 @@ def test_the_french_table_is_the_glossary_turned_round():
 
 def test_every_letter_of_a_course_stands_in_its_column():
     courses = yaml.safe_load((BOOK / "notation.yml").read_text("utf8"))["courses"]
-    rows = [row for part in ("cell", "gradients", "gates") for row in table(NOTATION, f"sec-notation-{part}")]
+    rows = [row for part in ("cell", "gradients", "gates", "writing") for row in table(NOTATION, f"sec-notation-{part}")]
     for place, (name, course) in zip((-4, -3, -2, -1), courses.items(), strict=True):
         column = {re.sub(r"^\((.*)\)$", r"\1", letter) for letter in re.findall(r"\$([^$]+)\$", " ".join(row[place] for row in rows))}
         assert {*course["symbols"].values()} - column == set(), name
