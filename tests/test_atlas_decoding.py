@@ -28,10 +28,22 @@ def test_each_mistake_is_shown(mistake):
 
 @pytest.mark.parametrize("name", ["goes-on", "ended-lost", "stale-states", "times", "crossing"])
 def test_each_section_says_how_to_see_it_and_what_it_is_not(name):
-    section = re.split(r"^\(sec-|^## All", PAGE.partition(f"(sec-atlas-decoding-{name})=\n")[2], flags=re.M)[0]
+    section = re.split(r"^\(sec-", PAGE.partition(f"(sec-atlas-decoding-{name})=\n")[2], flags=re.M)[0]
     assert section.startswith("## ") and "```diff" in section and "**How to see it.**" in section and "**What it looks like but is not.**" in section
 
 
 def test_the_lines_that_are_shown_are_lines_that_run():
     shown = re.findall(r"^[-+] (.*)$", "".join(re.findall(r"```diff\n(.*?)```", PAGE, flags=re.S)), flags=re.M)
     assert len(shown) >= 10 and all(line in CELLS for line in shown)
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\(sec-atlas-decoding-([\w-]+)\)=", PAGE, flags=re.M)[:-1])
+def test_the_table_leads_to_each_section(name):
+    label = f"sec-atlas-decoding-{name}"
+    assert f"({label})=\n## " in PAGE and f" <{label}>` |" in PAGE.partition("(sec-atlas-decoding-table)=\n## At a glance\n")[2]
+
+
+def test_what_is_tested_in_sight_has_the_names_of_the_lab():
+    seen = "".join(re.findall(r"^```\{code-cell\} python\n(?!:tags:)(.*?)^```", PAGE, flags=re.S | re.M))
+    named = re.findall(r"^(\w+) = partial\(", PAGE, flags=re.M)
+    assert len(named) >= 3 and all(f"{name}(" in seen and getattr(BUGS.bank, name).slips for name in named)

@@ -32,10 +32,20 @@ def test_each_section_shows_one_mistake_of_its_own_and_tells_how_to_see_it():
 
 def test_the_lines_that_are_shown_are_lines_that_run():
     shown = re.findall(r"^[-+] +(.*)$", "".join(re.findall(r"```diff\n(.*?)```", PAGE, flags=re.S)), flags=re.M)
-    assert len(shown) == 2 * len(SECTIONS) and all(f" {line}\n" in CELLS for line in shown)
+    assert len(shown) == 2 * len(SECTIONS) + 4 and all(f" {line}\n" in CELLS for line in shown)
+
+
+def test_three_of_the_gates_are_written_wrong_and_mended():
+    assert {sign: re.findall(rf"^{sign} (\w) = ", SECTIONS[0], flags=re.M) for sign in ("-", r"\+")} == {"-": [*"fio"], r"\+": [*"fio"]}
 
 
 @pytest.mark.parametrize("task, mistake", [(task, mistake) for task, mistakes in BUGS.OF.items() for mistake in mistakes])
 def test_a_mistake_changes_what_is_learned(task, mistake):
     right, wrong = (BUGS.run(0, m, task, updates=2)["norm"] for m in ("", mistake))
     assert right != pytest.approx(wrong, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\(sec-atlas-gates-(\w+)\)=", PAGE, flags=re.M)[:-1])
+def test_the_table_leads_to_each_section(name):
+    label = f"sec-atlas-gates-{name}"
+    assert f"({label})=\n## " in PAGE and f" <{label}>` |" in PAGE.partition("(sec-atlas-gates-table)=\n## At a glance\n")[2]

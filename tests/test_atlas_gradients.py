@@ -48,3 +48,9 @@ def test_the_first_updates_are_still_the_stored_ones(task):
     stored = next(run["values"][0] for run in RUNS if run["case"] == {"mistake": "", "task": task})
     now = BUGS.run(0, "", task, updates=10)
     assert now["loss"][:2] == pytest.approx(stored["loss"][:2], rel=1e-3)
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\(sec-atlas-gradients-(\w+)\)=", PAGE, flags=re.M)[:-1])
+def test_the_table_leads_to_each_section(name):
+    label = f"sec-atlas-gradients-{name}"
+    assert f"({label})=\n## " in PAGE and f" <{label}>` |" in PAGE.partition("(sec-atlas-gradients-table)=\n## At a glance\n")[2]

@@ -40,3 +40,15 @@ def test_without_a_mistake_both_ways_to_train_are_one(monkeypatch):
         adam = torch.optim.Adam(model.parameters(), 0.1)
         told.append([BUGS.update(model, adam, batch, mistake) for _ in range(3)])
     assert sum(told[0], ()) == pytest.approx(sum(told[1], ()), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\(sec-atlas-language-([\w-]+)\)=", PAGE, flags=re.M)[:-1])
+def test_the_table_leads_to_each_section(name):
+    label = f"sec-atlas-language-{name}"
+    assert f"({label})=\n## " in PAGE and f" <{label}>` |" in PAGE.partition("(sec-atlas-language-table)=\n## At a glance\n")[2]
+
+
+def test_what_is_tested_in_sight_has_the_names_of_the_lab():
+    seen = "".join(re.findall(r"^```\{code-cell\} python\n(?!:tags:)(.*?)^```", PAGE, flags=re.S | re.M))
+    named = re.findall(r"^(\w+) = partial\(", PAGE, flags=re.M)
+    assert len(named) >= 3 and all(f"{name}(" in seen and getattr(BUGS.bank, name).slips for name in named)

@@ -29,7 +29,7 @@ def test_each_mistake_was_run_with_three_seeds_of_as_many_updates_as_the_right_r
 
 @pytest.mark.parametrize("name", [*BUGS.MISTAKES, "zip"])
 def test_each_section_says_how_to_see_it_and_what_it_is_not(name):
-    section = re.split(r"^\(sec-|^## All", PAGE.partition(f"(sec-atlas-translation-{name.replace('_', '-')})=\n")[2], flags=re.M)[0]
+    section = re.split(r"^\(sec-", PAGE.partition(f"(sec-atlas-translation-{name.replace('_', '-')})=\n")[2], flags=re.M)[0]
     assert section.startswith("## ") and "```diff" in section and "**How to see it.**" in section and "**What it looks like but is not.**" in section
 
 
@@ -41,3 +41,15 @@ def test_the_lines_that_are_shown_are_lines_that_run():
 def test_no_number_that_is_asked_for_was_learned():
     learned, asked = BUGS.corpus()
     assert len({*asked}) == 100 and {len(str(n)) for n in asked} == {2, 3, 4} and not {*learned} & {*asked}
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\(sec-atlas-translation-([\w-]+)\)=", PAGE, flags=re.M)[:-1])
+def test_the_table_leads_to_each_section(name):
+    label = f"sec-atlas-translation-{name}"
+    assert f"({label})=\n## " in PAGE and f" <{label}>` |" in PAGE.partition("(sec-atlas-translation-table)=\n## At a glance\n")[2]
+
+
+def test_what_is_tested_in_sight_has_the_names_of_the_lab():
+    seen = "".join(re.findall(r"^```\{code-cell\} python\n(?!:tags:)(.*?)^```", PAGE, flags=re.S | re.M))
+    named = re.findall(r"^(\w+) = partial\(", PAGE, flags=re.M)
+    assert len(named) >= 3 and all(f"{name}(" in seen and getattr(BUGS.bank, name).slips for name in named)

@@ -41,3 +41,9 @@ def test_a_mistake_changes_what_is_learned(mistake):
     weights = BUGS.draw(0, 8, outputs)
     right, wrong = (torch.autograd.grad(task(weights, BUGS.names()[0][:9], m)[0], weights[1])[0] for m in ("", mistake))
     assert not torch.allclose(right, wrong)
+
+
+@pytest.mark.parametrize("name", re.findall(r"^\(sec-atlas-unfold-(\w+)\)=", PAGE, flags=re.M)[:-1])
+def test_the_table_leads_to_each_section(name):
+    label = f"sec-atlas-unfold-{name}"
+    assert f"({label})=\n## " in PAGE and f" <{label}>` |" in PAGE.partition("(sec-atlas-unfold-table)=\n## At a glance\n")[2]

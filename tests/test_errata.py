@@ -31,6 +31,10 @@ def test_every_status_is_explained_and_used():
     assert all(any(f"*Status:* {status}" in text for text in ITEMS.values()) for status in STATUS) and len(STATUS) == 6
 
 
+def test_what_is_a_choice_is_called_right():
+    assert [name for name, text in ITEMS.items() if "*Status:* a choice" in text and "**Right is**" not in text] == []
+
+
 @pytest.mark.parametrize("item", ITEMS)
 def test_a_cell_of_an_item_is_short(item):
     cells = re.findall(r"^```\{code-cell\} python\n(.*?)^```", ITEMS[item].split("**More**")[0], re.S | re.M)

@@ -68,7 +68,8 @@ def test_an_attack_cannot_read_what_is_not_its_own(boxes, path):
 
 def test_an_attack_cannot_read_a_file_that_everybody_else_can(boxes, tmp_path):
     for parent in (book := tmp_path / "gradebook.db").parents[:3]:
-        parent.chmod(0o755)
+        if parent.stat().st_uid == os.geteuid():
+            parent.chmod(0o755)
     book.write_text("marks")
     assert tried(boxes, f"open({str(book)!r}).read()") == ("done", "FileNotFoundError")
 
