@@ -11,17 +11,17 @@ from pathlib import Path
 
 # What MathJax 3 can ask for at run time with tex-chtml.js; the wheel holds eight times as much.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
-# (pattern, replacement) over every page
+# (pattern, replacement) over every page; sphinx-codeautolink writes the pages that it has changed with attributes in order of the alphabet
 MENDS = (
     (re.compile(r'\s*<script[^>]*(?:scripts/fontawesome|fontawesome/[\d.]+/js/all\.min)\.js[^>]*></script>'), ""),
-    (re.compile(r'\s*<link rel="preload"[^>]*fontawesome[^>]*js[^>]*>'), ""),
-    (re.compile(r'(<summary) aria-label="[^"]*"'), r"\1"),
-    (re.compile(r'(<button[^>]*search-button-field[^>]*?) aria-label="[^"]*"'), r"\1"),
-    (re.compile(r'<div id="pst-primary-sidebar"'), '<div role="region" aria-label="Site" id="pst-primary-sidebar"'),
+    (re.compile(r'\s*<link(?=[^>]*rel="preload")[^>]*fontawesome[^>]*js[^>]*>'), ""),
+    (re.compile(r'(<summary[^>]*?) aria-label="[^"]*"'), r"\1"),
+    (re.compile(r'(<button(?=[^>]*search-button-field)[^>]*?) aria-label="[^"]*"'), r"\1"),
+    (re.compile(r'<div(?=[^>]*id="pst-primary-sidebar")(?![^>]*role=)'), '<div role="region" aria-label="Site"'),
     (re.compile(r' id="(?:exercise|solution)-content"'), ""),  # the same id for every exercise of a page
-    (re.compile(r' role="doc-biblioentry"| role="list"(?= class="citation-list")'), ""),  # a role without its parts
+    (re.compile(r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")|(?<=<div class="citation-list") role="list"'), ""),  # a role without its parts
 )
-MARGIN = re.compile(r'<aside class="margin sidebar"(?! aria-label)')  # once: a warm build passes over pages that it did not make anew
+MARGIN = re.compile(r'<aside(?=[^>]*class="margin sidebar")(?![^>]*aria-label)')  # once: a warm build passes over pages that it did not make anew
 
 
 def copy_mathjax(static: Path) -> None:
