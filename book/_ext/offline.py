@@ -18,6 +18,7 @@ MENDS = (
     (re.compile(r'(<summary[^>]*?) aria-label="[^"]*"'), r"\1"),
     (re.compile(r'(<button(?=[^>]*search-button-field)[^>]*?) aria-label="[^"]*"'), r"\1"),
     (re.compile(r'<div(?=[^>]*id="pst-primary-sidebar")(?![^>]*role=)'), '<div role="region" aria-label="Site"'),
+    (re.compile(r'(<summary>Expand for references to )<a [^>]*>(.*?)</a>'), r"\1\2"),  # a link inside of what is clicked
     (re.compile(r' id="(?:exercise|solution)-content"'), ""),  # the same id for every exercise of a page
     (re.compile(r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")|(?<=<div class="citation-list") role="list"'), ""),  # a role without its parts
 )
