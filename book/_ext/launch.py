@@ -31,6 +31,7 @@ if importlib.util.find_spec("myst_nb") is None:  # it carries numbers into the b
     sys.modules["myst_nb"] = types.ModuleType("myst_nb")
     sys.modules["myst_nb"].glue = lambda *_, **__: None
 '''
+DRAWN = re.compile(r'<div class="demo".*?</noscript></div>|<svg\b.*?</svg>', re.S)  # most of a page, and the notebook's own cells draw it again
 GONE = ".headerlink, button, script, noscript, .sd-tab-set > input, .open-all"
 HIDDEN = {"remove-cell", "remove_cell"}
 
@@ -65,7 +66,7 @@ def restore(text: str) -> str:
 
 def notebook(page: str, source: nbformat.NotebookNode, address: str, home: str):
     """A rendered page and its source as one notebook."""
-    article = BeautifulSoup(page, "html.parser").select_one("article.bd-article")
+    article = BeautifulSoup(DRAWN.sub("", page), "html.parser").select_one("article.bd-article")
     for gone in article.select(GONE):
         gone.decompose()
     for link in article.find_all("a", href=True):
@@ -107,9 +108,10 @@ def write(app, exception) -> None:
         return
     home, out = app.config.html_baseurl, Path(app.outdir)
     for docname, data in app.env.nb_metadata.items():
-        if data.get("exec_data"):
-            made = notebook((out / f"{docname}.html").read_text("utf8"), read(app, docname), urljoin(home, f"_static/{WHEEL}") if home else WHEEL, home and urljoin(home, f"{docname}.html"))
-            nbformat.write(made, out / "_sources" / f"{docname}.ipynb")
+        page, target = out / f"{docname}.html", out / "_sources" / f"{docname}.ipynb"
+        if data.get("exec_data") and not (target.exists() and target.stat().st_mtime > page.stat().st_mtime):  # a warm build makes few pages
+            made = notebook(page.read_text("utf8"), read(app, docname), urljoin(home, f"_static/{WHEEL}") if home else WHEEL, home and urljoin(home, f"{docname}.html"))
+            nbformat.write(made, target)
 
 
 def setup(app):

@@ -1,4 +1,4 @@
-"""The whole book as one PDF, printed by Chromium from the rendered pages: python book/_ext/pdf.py _build/html OUT.pdf
+"""The whole book as one PDF, printed by Chromium from the rendered pages: python book/_ext/pdf.py _build/html OUT.pdf [COURSE]
 
 What moves stands still, what is folded is open, and links between pages become links inside the file. The headings
 become its bookmarks. Hidden code, which only draws, is left out.
@@ -107,4 +107,4 @@ def pdf(html: Path, target: Path, course: Path = ROOT) -> Path:
 
 
 if __name__ == "__main__":
-    print(f"the PDF: {pdf(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())}")
+    print(f"the PDF: {pdf(*(Path(path).resolve() for path in sys.argv[1:]))}")
