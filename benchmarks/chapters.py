@@ -5,25 +5,13 @@ Bars: 90 s for a chapter, 45 s on average over the book, 90 s for a lab's soluti
 
 import argparse
 import os
-import resource
 import sys
 from pathlib import Path
 
-import jupytext
-import nbformat
-from nbclient import NotebookClient
+from rnncourse import results
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER, AVERAGE, LAB = 90, 45, 90
-
-
-def seconds(path: Path) -> float:
-    """CPU seconds of the kernel that runs a notebook, its start included."""
-    notebook = jupytext.read(path) if path.suffix == ".md" else nbformat.read(path, as_version=4)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    NotebookClient(notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)  # the kernel counts once it has ended
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> int:
@@ -31,11 +19,11 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", type=Path, help="chapters or solutions; all of them by default")
     paths = parser.parse_args().paths
     os.environ["OMP_NUM_THREADS"] = "1"
-    executable = [p for p in sorted(ROOT.glob("book/**/*.md")) if "file_format: mystnb" in p.read_text("utf8")[:200]]
+    times = results.experiment("run_times")
     took: dict[str, list[float]] = {"chapter": [], "lab": []}
-    for path in paths or [*executable, *sorted(ROOT.glob("solutions/*/*.ipynb"))]:
+    for path in paths or [ROOT / page for page in times.pages()]:
         kind = "chapter" if path.suffix == ".md" else "lab"
-        took[kind].append(seconds(path.resolve()))
+        took[kind].append(times.seconds(path.resolve()))
         print(f"{path.resolve().relative_to(ROOT)!s:45} {took[kind][-1]:6.1f} s", flush=True)
     chapters, labs = took["chapter"] or [0.0], took["lab"] or [0.0]
     average = sum(chapters) / len(chapters)

@@ -195,11 +195,28 @@ def test_a_self_check_answers_in_the_page(visit):
     assert choice.locator("p").first.is_visible()
 
 
+def test_answered_self_checks_are_kept_in_the_browser_and_ticked_in_the_contents(visit):
+    tab = visit("recurrence/cell")
+    checks = tab.locator(".selfcheck")
+    checks.first.locator("details.wrong summary").first.click()
+    for check in checks.all():
+        check.locator("details.right summary").first.click()
+    tab.reload()
+    assert tab.locator(".score").inner_text() == f"Self-checks answered: {checks.count()} of {checks.count()}, {checks.count() - 1} at once."
+    assert tab.locator(".bd-sidebar-primary a.answered").count() == 1
+
+
+def test_printing_answers_no_self_check(visit):
+    tab = visit("recurrence/cell")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator(".selfcheck details:not([open])").count() == 0 and tab.locator(".selfcheck.done").count() == 0
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_weighs_little(book, page):
     text = (book / "book" / f"{page}.html").resolve().read_bytes()
-    demos = b"".join(re.findall(rb'<div class="demo".*?</noscript></div>', text, re.S))
-    assert len(demos) <= 1_500_000 and len(gzip.compress(demos)) <= 200_000
+    demos = b"".join(re.findall(rb'<div(?=[^>]*class="demo").*?</noscript>\s*</div>', text, re.S))
+    assert text.count(b"demo-controls") == demos.count(b"demo-controls") and len(demos) <= 1_500_000 and len(gzip.compress(demos)) <= 200_000
 
 
 @pytest.mark.parametrize("lab", LABS)
@@ -293,6 +310,27 @@ def test_a_change_re_executes_what_depends_on_it_and_nothing_else(small):
     assert run()[1] == {"alone"}
     (folder / "requirements.txt").write_text("torch==0\n")
     assert run()[1] == {"plots", "alone"}
+
+
+def test_choices_of_a_self_check_are_shuffled_the_same_way_each_time(small):
+    folder, run = small
+    (folder / "book" / "alone.md").write_text("# Alone\n\n" + "".join(f"```{{selfcheck}}\nQuestion {n}?\n\n- (+) Yes\n\n  So.\n- (-) No\n\n  So.\n```\n\n" for n in range(20)))
+    orders = []
+    for _ in "ab":
+        shutil.rmtree(folder / "_build", ignore_errors=True)
+        assert run()[0].returncode == 0
+        orders.append(re.findall('<details class="(right|wrong)">', (folder / "_build" / "html" / "book" / "alone.html").read_text()))
+    assert orders[0] == orders[1] and 5 < orders[0][::2].count("right") < 15
+
+
+def test_what_is_read_once_is_counted(small):
+    folder, run = small
+    text = PAGE.format("Three words here", "1\n2").replace("{code-cell} python\n1", "{code-cell} python\n:tags: [hide-input]\n1")
+    text += "\n```{code-cell} python\n3\n4\n```\n\nFour words of text.\n\n```{selfcheck}\nAsk?\n\n- (+) Yes\n\n  Never counted.\n```\n\n```{margin}\nNor this.\n```\n\n## ★ More\n\nOne.\n\n## Summary\n\nDone.\n\n## Exercises\n\nNone.\n"
+    (folder / "book" / "alone.md").write_text(text)
+    assert run()[0].returncode == 0
+    page = (folder / "_build" / "html" / "book" / "alone.html").read_text()
+    assert "10 words and 2 lines of code on the core path, 1 minutes; 1 more with ★." in page
 
 
 def test_a_changed_style_reaches_the_pages_without_executing_anything(small):

@@ -106,3 +106,34 @@ def test_a_class_holds_the_files_that_the_guide_tells_of(tmp_path):
         command, *rest = line.split()
         assert main([command, "--class", str(group), *rest]) == 0
     assert {path.name for path in group.iterdir()} - {"__pycache__"} == names
+
+
+# --- the plan ---
+
+PLAN = (ROOT / "book/instructor/plan.md").read_text("utf8")
+CHAPTERS = [str(path.relative_to(ROOT / "book").with_suffix("")) for part in ("recurrence", "gradients", "gates", "language", "generation") for path in (ROOT / "book" / part).glob("*.md")]
+LABS = {"Unfold": "unfold", "Gradients": "gradients", "Gates": "gates", "Text": "language", "Decoding and evaluation": "decoding"}
+
+
+def test_each_day_of_the_short_plan_adds_up():
+    for day in PLAN.split("(sec-plan-days)=")[1].split("day | | what |")[1:]:
+        rows = [tuple(map(int, row)) for row in re.findall(r"^\| (\d+):(\d\d) \| (\d+) min \|", day, re.M)]
+        starts = [60 * hour + minute for hour, minute, _ in rows]
+        assert len(rows) > 8 and [start + row[2] for start, row in zip(starts, rows)][:-1] == starts[1:]
+
+
+@pytest.mark.parametrize("page", CHAPTERS + [f"../labs/{lab}/{lab}" for lab in ("arrive", "translation", *LABS.values())])
+def test_the_plan_tells_the_times_of_every_chapter_and_lab(page):
+    assert f"| {{running}}`{page}` |" in PLAN
+
+
+def test_every_chapter_is_in_the_long_plan_and_in_the_sums():
+    long = PLAN.split("(sec-plan-weeks)=")[1].split("(sec-plan-days)=")[0]
+    total = next(line for line in PLAN.splitlines() if line.startswith("| **all** |"))
+    assert all(f"{{doc}}`../{page}`" in long and total.count(page) == 2 for page in CHAPTERS)
+
+
+@pytest.mark.parametrize("lab, numbers", re.findall(r"\*([A-Z][a-z ]+)\*, exercises ([\d, toand]+)", PLAN))
+def test_the_exercises_that_the_plan_names_are_in_the_lab(lab, numbers):
+    lesson = (ROOT / "labs" / LABS[lab] / f"{LABS[lab]}.ipynb").read_text("utf8")
+    assert all(f"## Exercise {number}:" in lesson for number in re.findall(r"\d+", numbers))

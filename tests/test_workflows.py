@@ -39,4 +39,4 @@ def test_the_citation_fits_its_schema_and_all_tell_one_version():
     assert done.returncode == 0, done.stdout
     assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text("utf8"))["version"]) == __version__
     assert f'version = "{__version__}"' in (ROOT / "pyproject.toml").read_text("utf8")
-    assert re.search(rf"^## ({re.escape(__version__)}|Unreleased)", (ROOT / "CHANGELOG.md").read_text("utf8"), re.M)
+    assert re.search(rf"^## ({re.escape(__version__)},|Unreleased)", (ROOT / "CHANGELOG.md").read_text("utf8"), re.M)

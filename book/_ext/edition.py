@@ -9,15 +9,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 from pdf import ROOT, pdf
 
 from rnncourse import __version__
-from rnncourse.grading.release import release
+from rnncourse.grading.release import inside, packed, release
 
-STAMP = (2020, 1, 1, 0, 0, 0)  # the same bytes each time
+WHEEL = f"rnncourse-{__version__}-py3-none-any.whl"
 
 
 def wheel(target: Path) -> Path:
@@ -35,15 +34,7 @@ def wheel(target: Path) -> Path:
         (tree / "pyproject.toml").write_text(settings.replace("[tool.setuptools]", data, 1), "utf8")
         environment = os.environ | {"SOURCE_DATE_EPOCH": "1577836800"}
         subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--wheel-dir", target, tree], check=True, env=environment)
-    return target / f"rnncourse-{__version__}-py3-none-any.whl"
-
-
-def packed(folder: Path, target: Path, top: str) -> Path:
-    """A folder as a zip in which everything lies under one name."""
-    with zipfile.ZipFile(target, "w") as archive:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            archive.writestr(zipfile.ZipInfo(f"{top}/{path.relative_to(folder).as_posix()}", STAMP), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return target
+    return target / WHEEL
 
 
 def edition(html: Path, target: Path) -> list[Path]:
@@ -59,7 +50,7 @@ def edition(html: Path, target: Path) -> list[Path]:
     made = [wheel(target), pdf(html, target / "rnn-course-book.pdf")]
     for file in made:  # the pages link to them
         shutil.copy(file, html / "_static")
-    return [*made, packed(html, target / "rnn-course-book.zip", "rnn-course-book"), release(ROOT, html, target / "rnn-course.zip")]
+    return [*made, packed(dict(inside(html)), target / "rnn-course-book.zip", "rnn-course-book"), release(ROOT, html, target / "rnn-course.zip")]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,12 @@
 
       Three factors of 2.
     ```
+
+Its choices are shuffled, the same way in every build, so that where the right one stands says nothing.
 """
+
+import random
+import zlib
 
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
@@ -55,7 +60,10 @@ class SelfCheck(SphinxDirective):
         lists = [node for node in asked.children if isinstance(node, nodes.bullet_list)]
         if len(lists) != 1:
             raise self.error("selfcheck: expected one list of choices")
-        lists[0].replace_self([self.choice(item) for item in lists[0].children])
+        asked["check"] = zlib.crc32(asked.astext().encode())  # a changed question is a new one
+        choices = [self.choice(item) for item in lists[0].children]
+        random.Random(asked["check"]).shuffle(choices)
+        lists[0].replace_self(choices)
         if not any(node.get("right") for node in asked.findall(details)):
             raise self.error("selfcheck: no choice is marked (+)")
         return [asked]
@@ -87,8 +95,8 @@ def fold(app, doctree) -> None:
 
 def tag(name: str):
     def visit(self, node):
-        opened = {"open": "open"} if node.get("open") else {}
-        self.body.append(self.starttag(node, name, "", **opened))
+        more = {"open": "open"} if node.get("open") else {"data-check": str(node["check"])} if node.get("check") else {}
+        self.body.append(self.starttag(node, name, "", **more))
 
     return visit, lambda self, node: self.body.append(f"</{name}>\n")
 

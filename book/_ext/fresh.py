@@ -94,6 +94,7 @@ def refresh(app, env, added, changed, removed) -> list[str]:
 def run(cache, todo: list) -> None:
     if not todo:
         return
+    todo.sort(key=lambda job: -os.path.getsize(job[0]))  # a long one should not come last, when the other cores wait
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(todo))) as pool:
         jobs = [pool.submit(execute, *job) for job in todo]
         for n, job in enumerate(as_completed(jobs), 1):

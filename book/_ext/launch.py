@@ -10,13 +10,11 @@ from urllib.parse import urljoin
 
 import nbformat
 from bs4 import BeautifulSoup, NavigableString, Tag
+from edition import WHEEL
 from fresh import read
 from markdownify import markdownify
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from rnncourse import __version__
-
-WHEEL = f"rnncourse-{__version__}-py3-none-any.whl"
 FIRST = '''# The course's package, with the stored results that this page plots. In a clone of the course both are there already.
 import importlib.util, os, sys, types
 from pathlib import Path
@@ -31,7 +29,7 @@ if importlib.util.find_spec("myst_nb") is None:  # it carries numbers into the b
     sys.modules["myst_nb"] = types.ModuleType("myst_nb")
     sys.modules["myst_nb"].glue = lambda *_, **__: None
 '''
-DRAWN = re.compile(r'<div class="demo".*?</noscript></div>|<svg\b.*?</svg>', re.S)  # most of a page, and the notebook's own cells draw it again
+DRAWN = re.compile(r"<svg\b.*?</svg>", re.S)  # most of a page, and the notebook's own cells draw it again
 GONE = ".headerlink, button, script, noscript, .sd-tab-set > input, .open-all"
 HIDDEN = {"remove-cell", "remove_cell"}
 

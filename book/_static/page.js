@@ -27,6 +27,39 @@ document.addEventListener("DOMContentLoaded", () => {
     document.querySelector("article h1")?.after(button);
   }
 
+  // which self-checks are answered is kept in this browser, and nowhere else: {page: {all: 3, check: wrong tries}}
+  const checks = [...document.querySelectorAll(".selfcheck[data-check]")];
+  const pageOf = (url) => url.split(/[?#]/)[0].split("/").slice(-2).join("/");
+  const here = pageOf(location.pathname);
+  let kept = {};
+  try { kept = JSON.parse(localStorage.getItem("selfchecks")) ?? {}; } catch { /* no storage: progress lasts as long as the page */ }
+  const score = document.createElement("p");
+  score.className = "score";
+  score.setAttribute("role", "status");
+  const show = () => {
+    const done = checks.filter((c) => kept[here]?.[c.dataset.check] !== undefined);
+    for (const c of done) c.classList.add("done");
+    score.textContent = `Self-checks answered: ${done.length} of ${checks.length}, ${done.filter((c) => kept[here][c.dataset.check] === 0).length} at once.`;
+    for (const link of document.querySelectorAll(".bd-sidebar-primary a.internal")) {
+      const { all, ...answered } = kept[pageOf(link.href)] ?? {};
+      link.classList.toggle("answered", all > 0 && Object.keys(answered).length >= all);
+    }
+  };
+  for (const check of checks) {
+    let wrong = 0;
+    for (const choice of check.querySelectorAll(":scope > details")) {
+      choice.querySelector("summary").addEventListener("click", () => {  // not "toggle": printing opens all
+        if (choice.open || check.classList.contains("done")) return;
+        if (choice.classList.contains("wrong")) { wrong += 1; return; }
+        kept[here] = { ...kept[here], all: checks.length, [check.dataset.check]: wrong };
+        try { localStorage.setItem("selfchecks", JSON.stringify(kept)); } catch { /* as above */ }
+        show();
+      });
+    }
+  }
+  checks.at(-1)?.after(score);
+  show();
+
   // an equation wider than a phone scrolls: also by keyboard
   const scrollable = () => {
     for (const m of document.querySelectorAll("mjx-container[display=true]")) {

@@ -81,11 +81,16 @@ def release(course: Path, html: Path, target: Path) -> Path:
     guard(blank(course), found)
     labs = [f"labs/{lab}/{lab}.ipynb" for lab in order(course)]
     found["README.md"] = README.format(labs=",\n".join(f"`{lab}`" for lab in labs), example=labs[:2][-1]).encode()
+    return packed(found, target, TOP)
+
+
+def packed(found: dict[str, Path | bytes], target: Path, top: str) -> Path:
+    """Write a zip of some files by their names, all under ``top``."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     with zipfile.ZipFile(part, "w") as archive:
         for name, file in sorted(found.items()):
-            info = zipfile.ZipInfo(f"{TOP}/{name}", (2020, 1, 1, 0, 0, 0))
+            info = zipfile.ZipInfo(f"{top}/{name}", (2020, 1, 1, 0, 0, 0))
             info.create_system, info.external_attr = 3, 0o644 << 16  # the same wherever it is made
             archive.writestr(info, file if isinstance(file, bytes) else file.read_bytes(), zipfile.ZIP_DEFLATED)
     os.replace(part, target)
