@@ -364,11 +364,11 @@ def test_a_pdf_has_bookmarks_open_folds_and_links_inside(small, tmp_path):
         pytest.skip("no Chromium on this machine: apt install chromium")
     folder, run = small
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nparts:\n- caption: The part\n  chapters:\n  - file: book/plots\n  - file: book/alone\n")
-    (folder / "book" / "alone.md").write_text("(there)=\n# Alone\n\n## Asked\n\n```{predict}\nWhat comes?\n```\n\nThe folded answer.\n")
+    (folder / "book" / "alone.md").write_text("(there)=\n# Alone\n\n## What is $W_{hh}$ like, if the heading is so long that it does not fit into one line of the page any more\n\n```{predict}\nWhat comes?\n```\n\nThe folded answer.\n")
     (folder / "book" / "index.md").write_text("# First\n\nSee {ref}`there`, and $x^2$.\n")
     assert run("-n", "-W")[0].returncode == 0
     found = PdfReader(printed(folder / "_build" / "html", tmp_path / "small.pdf", folder))
     flat = lambda items: [title for item in items for title in (flat(item) if isinstance(item, list) else [item.title])]  # noqa: E731
-    assert flat(found.outline) == ["First", "The part", "Plots", "Alone", "Asked"]
+    assert flat(found.outline) == ["First", "The part", "Plots", "Alone", "What is W_hh like, if the heading is so long that it does not fit into one line of the page any more"]
     assert "The folded answer." in found.pages[-1].extract_text()
     assert any(link.get_object()["/Subtype"] == "/Link" for link in found.pages[0]["/Annots"])

@@ -1,4 +1,4 @@
-"""Links from code to the reference of the package: what sphinx-codeautolink needs to read our pages."""
+"""The reference of the package: what is left out, and what sphinx-codeautolink needs to read our pages."""
 
 from docutils import nodes
 from fold import box
@@ -10,6 +10,12 @@ def untitled(app, doctree) -> None:
         section.replace_self(box("", *section.children))
 
 
+def skip(app, what: str, name: str, member, skipped: bool, options) -> bool | None:
+    """Leave out the fields of named tuples, of which Python says only their number: the class tells what they are."""
+    return True if (getattr(member, "__doc__", "") or "").startswith("Alias for field number") else None
+
+
 def setup(app):
     app.connect("doctree-read", untitled, priority=480)
+    app.connect("autodoc-skip-member", skip)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -5,16 +5,19 @@ become its bookmarks. Hidden code, which only draws, is left out.
 """
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 import yaml
 from bs4 import BeautifulSoup, Tag
+from pypdf import PdfWriter
+from pypdf.generic import NameObject, TextStringObject
 
 ROOT = Path(__file__).resolve().parents[2]
 GONE = (".headerlink", "button", "script", "noscript", ".demo-controls", ".lab-download", ".cell_input details", "details.admonition.hide",
-        ".sd-tab-set > input", ".toctree-wrapper")  # fmt: skip
+        ".sd-tab-set > input", ".toctree-wrapper", "details:not([class]):has(table)")  # fmt: skip
 FOOTER = '<div style="width:100%;font:8px sans-serif;text-align:center"><span class="pageNumber"></span></div>'
 
 
@@ -73,6 +76,22 @@ def whole(html: Path, course: Path) -> str:
             f'<script defer src="{(html / "_static/mathjax/tex-chtml.js").as_uri()}"></script></head><body>{"".join(body)}</body></html>')
 
 
+def bookmarks(file: Path, text: str) -> None:
+    """Name the bookmarks by the headings: Chromium leaves out formulas, and the space at which a heading goes on in a new line."""
+    titles = iter([" ".join(re.sub(r"\\[()]|[{}]", "", tag.get_text()).split()) for tag in BeautifulSoup(text, "html.parser").find_all(re.compile("^h[1-6]$"))])
+    writer = PdfWriter(clone_from=file)
+
+    def rename(item) -> None:
+        while item is not None:
+            entry = item.get_object()
+            entry[NameObject("/Title")] = TextStringObject(next(titles))
+            rename(entry.get("/First"))
+            item = entry.get("/Next")
+
+    rename(writer.root_object["/Outlines"]["/First"])
+    writer.write(file)
+
+
 def pdf(html: Path, target: Path, course: Path = ROOT) -> Path:
     """Print the book.
 
@@ -89,7 +108,8 @@ def pdf(html: Path, target: Path, course: Path = ROOT) -> Path:
     if browser is None:
         raise FileNotFoundError("the PDF is printed by Chromium, and there is none on this machine: apt install chromium")
     page = html / "_static" / "whole.html"
-    page.write_text(whole(html, course), "utf8")
+    text = whole(html, course)
+    page.write_text(text, "utf8")
     try:
         with sync_playwright() as p:
             opened = p.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu", "--disable-quic"])
@@ -103,6 +123,7 @@ def pdf(html: Path, target: Path, course: Path = ROOT) -> Path:
             opened.close()
     finally:
         page.unlink()
+    bookmarks(target, text)
     return target
 
 
