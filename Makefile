@@ -42,8 +42,8 @@ pdf: book  ## the book as one PDF, printed by Chromium
 edition: book  ## all that is handed out: the book as zip and PDF, the zip for students, the wheel, in _build/edition
 	$(BIN)/python book/_ext/edition.py
 
-links: setup  ## ask every external link of the book whether it still answers (needs a network)
-	$(BIN)/jupyter-book build . --builder linkcheck --quiet
+links: setup  ## ask every external link of the book whether it still answers (needs a network); _build/output.txt says which do not
+	status=0; $(BIN)/jupyter-book build . --builder linkcheck --quiet || status=1; mv _build/html/output.* _build/; exit $$status
 
 test: setup  ## the whole test suite (the quick part alone: pytest)
 	$(BIN)/pytest -m "not check" -n auto --dist loadfile

@@ -212,6 +212,14 @@ def test_printing_answers_no_self_check(visit):
     assert tab.locator(".selfcheck details:not([open])").count() == 0 and tab.locator(".selfcheck.done").count() == 0
 
 
+def test_in_print_answers_are_there_at_once_and_hidden_code_is_not(visit):
+    tab = visit("recurrence/cell")
+    tab.emulate_media(media="print")
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator("details.hide").count() and not any(fold.is_visible() for fold in tab.locator("details.hide").all())
+    assert tab.evaluate("[...document.querySelectorAll('article details:not(.hide) *')].every(e => getComputedStyle(e).animationName === 'none')")
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_weighs_little(book, page):
     text = (book / "book" / f"{page}.html").resolve().read_bytes()

@@ -72,7 +72,7 @@ document.addEventListener("DOMContentLoaded", () => {
 
   let before = new Map();
   addEventListener("beforeprint", () => {
-    before = new Map([...document.querySelectorAll("article details")].map((d) => [d, d.open]));
+    before = new Map([...document.querySelectorAll("article details:not(.hide)")].map((d) => [d, d.open]));
     for (const d of before.keys()) d.open = true;
   });
   addEventListener("afterprint", () => { for (const [d, open] of before) d.open = open; });
