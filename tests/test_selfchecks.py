@@ -190,7 +190,7 @@ def test_the_gradient_at_the_step_that_matters_and_the_level_of_the_loss_tell_wh
             "norm of the whole gradient": norm < 0.01 * healthy}  # fmt: skip
 
 
-@decides("gradients/curing", "Which two can help")
+@decides("gradients/curing", "Which two help in most seeds")
 def test_another_start_or_adam_lengthen_what_arrives_clipping_and_truncation_do_not():
     orthogonal = torch.linalg.qr(torch.randn(16, 16))[0]
     _, _, ratio, grads = cue_gradients(0.5 * orthogonal)
@@ -228,8 +228,8 @@ def test_the_largest_singular_value_bounds_the_gradient_and_nothing_else_is_cert
     Q, jordan = torch.linalg.qr(noise(4, 4))[0], torch.eye(4).double() + torch.diag(torch.ones(3).double(), 1)
     grown = lambda W, h: torch.linalg.matrix_norm(gradients.products(gradients.jacobian(W, h)), 2)  # noqa: E731  (T,)
     zero, open_ = torch.zeros(30, 4).double(), noise(30, 4).tanh()
-    bound = 0.95 ** torch.arange(1, 31).double() + 1e-12
-    return {"singular value of $W$ is 0.95": all((grown(0.95 * Q, h) <= bound).all() for h in (zero, open_, noise(30, 4).tanh())),
+    each = lambda h: torch.linalg.matrix_norm(gradients.jacobian(0.95 * Q, h), 2).max()  # noqa: E731  over the steps
+    return {"singular value of $W$ is 0.95": max(each(zero), each(open_)) < 0.95 + 1e-12 and grown(0.95 * Q, open_)[-1] <= 0.95**30,
             "spectral radius of $W$ is 0.95": (grown(jordan - 0.05 * torch.eye(4).double(), zero).diff() < 0).all(),
             "singular value of $W$ is 1.3": grown(1.3 * Q, open_)[-1] > 1,
             "exactly 1": grown(jordan, zero)[-1] < 2}  # fmt: skip
@@ -669,7 +669,6 @@ def test_a_page_has_two_self_checks_whose_choices_differ_and_are_explained(page)
         assert all(said) and all(why) and len(set(said)) == len(said) and len(set(why)) == len(why), question
 
 
-@pytest.mark.xfail(strict=True, reason="1.5 times as long, and the longest one twice as often as by chance, on 2026-11-22")
 def test_the_right_choice_is_not_told_by_its_length():
     """On average not a fifth longer than the wrong ones, and the longest of its self-check hardly more often than by chance."""
     sizes = [[(len(choice), right) for right, choice, _ in choices] for page in TEXTS for _, choices in checks(page)]
