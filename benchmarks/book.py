@@ -26,7 +26,7 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = re.compile(rb'<div(?=[^>]*class="demo").*?</noscript>\s*</div>', re.S)
 COLD, WARM, FIRST, DEMOS, REST, PAINT = 600, 30, 1500, 200, 300, 1000  # s, s, kB, kB, kB, ms
-CHANGED = "book/gates/practice.md"
+CHANGED = "book/gates/gru.md"
 
 
 def build(course: Path) -> tuple[float, str]:

@@ -29,6 +29,7 @@ from .notebooks import LATER
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # what a browser grants a page: no script, no network
 LOCK = '<meta http-equiv="Content-Security-Policy" content="{}">'
+WRAP = "<style>pre{white-space:pre-wrap!important;overflow-wrap:anywhere}</style>"  # what a check says is one long line
 PLAIN = '''{%- extends 'index.html.j2' -%}
 {%- block html_head_js -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}@HEAD@{%- endblock -%}
@@ -57,7 +58,7 @@ class Page(HTMLExporter):
 def converter(group: Class, lab: Lab, deadline_passed: bool) -> GenerateFeedback:
     """nbgrader's own, with a page that is closed to scripts in place of the one that asks a CDN for them."""
     made = GenerateFeedback(CourseDirectory(config=group.config, root=str(group.folder)), config=group.config, log=QUIET)
-    lock = DictLoader({"mathjax.html.j2": f"{{% macro mathjax(url='') %}}{LOCK.format(POLICY)}{{% endmacro %}}"})
+    lock = DictLoader({"mathjax.html.j2": f"{{% macro mathjax(url='') %}}{LOCK.format(POLICY)}{WRAP}{{% endmacro %}}"})
     made.coursedir.assignment_id = lab.name
     made.writer = FilesWriter(parent=made, config=made.config)
     made.exporter = Page(parent=made, config=made.config, extra_loaders=[lock])
