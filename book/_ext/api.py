@@ -7,6 +7,7 @@ import sphinx_codeautolink.extension as codeautolink
 from docutils import nodes
 from fold import box
 
+BLOCK = re.compile(r'<div class="(?:highlight-|doctest)[^"]*">.*?</pre></div>\s*</div>', re.S)
 link_html = codeautolink.link_html
 
 
@@ -21,21 +22,18 @@ def skip(app, what: str, name: str, member, skipped: bool, options) -> bool | No
     return True if (getattr(member, "__doc__", "") or "").startswith("Alias for field number") else None
 
 
-def without_drawings(document: str, folder: str, *arguments, **options) -> None:
-    """Have sphinx-codeautolink parse a page without its figures, which are most of it: that takes a minute from the build."""
-    page, drawn = Path(folder) / f"{document}.html", []
-
-    def shelve(figure: re.Match) -> str:
-        drawn.append(figure[0])
-        return f"<!--figure {len(drawn) - 1}-->"
-
-    page.write_text(re.sub(r"<svg\b.*?</svg>", shelve, page.read_text("utf8"), flags=re.S), "utf8")
+def code_alone(document: str, folder: str, *arguments, **options) -> None:
+    """Have sphinx-codeautolink parse the blocks of code of a page, not all of it with its figures: that takes a minute from the build."""
+    page = Path(folder) / f"{document}.html"
+    text = page.read_text("utf8")
+    page.write_text("\n".join(f"<!--block-->{block}<!--end-->" for block in BLOCK.findall(text)), "utf8")
     link_html(document, folder, *arguments, **options)
-    page.write_text(re.sub(r"<!--figure (\d+)-->", lambda place: drawn[int(place[1])], page.read_text("utf8")), "utf8")
+    linked = iter(re.findall("<!--block-->(.*?)<!--end-->", page.read_text("utf8"), re.S))
+    page.write_text(BLOCK.sub(lambda _: next(linked), text), "utf8")
 
 
 def setup(app):
-    codeautolink.link_html = without_drawings
+    codeautolink.link_html = code_alone
     app.connect("doctree-read", untitled, priority=480)
     app.connect("autodoc-skip-member", skip)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
