@@ -28,6 +28,8 @@ class asked(nodes.Inline, nodes.TextElement):
 class Times(SphinxRole):
     def run(self):
         pages = [posixpath.normpath(posixpath.join("book", page)) for page in self.text.split()]
+        for page in pages:  # whose change is a reason to read this page again
+            self.env.note_dependency(self.env.doc2path(page, base=False))
         return [asked("", kind=self.name, pages=pages)], []
 
 
@@ -90,6 +92,5 @@ def setup(app):
         app.add_role(name, Times())
     app.connect("doctree-read", count, priority=900)  # after the folds
     app.connect("doctree-resolved", fill)
-    app.connect("env-updated", lambda app, env: [page for page in env.found_docs if page.startswith("book/instructor/")])  # they sum up others
     version = zlib.crc32(STORED.read_bytes()) if STORED.exists() else 1
     return {"version": "1", "env_version": version, "parallel_read_safe": True, "parallel_write_safe": True}
