@@ -19,7 +19,6 @@ from rnncourse.results import root
 
 sys.path.append(str(root() / "book" / "_ext"))
 import edition  # noqa: E402
-import pdf  # noqa: E402
 
 pytestmark = pytest.mark.slow
 ROOT = root()

@@ -23,7 +23,7 @@ def skip(app, what: str, name: str, member, skipped: bool, options) -> bool | No
 
 
 def code_alone(document: str, folder: str, *arguments, **options) -> None:
-    """Have sphinx-codeautolink parse the blocks of code of a page, not all of it with its figures: that takes a minute from the build."""
+    """Have sphinx-codeautolink parse the blocks of code of a page, not all of it with its figures: that takes half a minute from the build."""
     page = Path(folder) / f"{document}.html"
     text = page.read_text("utf8")
     page.write_text("\n".join(f"<!--block-->{block}<!--end-->" for block in BLOCK.findall(text)), "utf8")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 # What MathJax 3 can ask for at run time with tex-chtml.js; the wheel holds eight times as much.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
-# (pattern, replacement) over every page; sphinx-codeautolink writes the pages that it has changed with attributes in order of the alphabet
+# (pattern, replacement) over every page, whatever the order of its attributes
 MENDS = (
     (re.compile(r'\s*<script[^>]*(?:scripts/fontawesome|fontawesome/[\d.]+/js/all\.min)\.js[^>]*></script>'), ""),
     (re.compile(r'\s*<link(?=[^>]*rel="preload")[^>]*fontawesome[^>]*js[^>]*>'), ""),

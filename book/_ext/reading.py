@@ -1,10 +1,11 @@
 """How long a page takes: its words and lines of code are counted as it is built, the seconds of its cells are stored.
 
 Under the title of each chapter stands what it takes. The roles ``reading`` and ``running`` name pages, in the folder
-``book`` if nothing else is said, and stand for the sum: {reading}`gates/lstm gates/gru` and {running}`../labs/gates`.
+``book`` if nothing else is said, and stand for the sum: {reading}`gates/lstm gates/gru` and {running}`../labs/gates/gates`.
 Counted is what is read once: not margin notes, outputs, hidden cells, what folds hide, exercises and their solutions.
 """
 
+import functools
 import json
 import posixpath
 import zlib
@@ -63,11 +64,17 @@ def minutes(words: int, lines: int) -> int:
     return ceil(words / WORDS + lines / LINES)
 
 
+@functools.cache
+def stored() -> dict[str, float]:
+    """Seconds by the source that was executed."""
+    runs = json.loads(STORED.read_text("utf8"))["runs"] if STORED.exists() else []
+    return {run["case"]["page"]: median(run["values"]) for run in runs}
+
+
 def seconds(page: str) -> float:
     """What is stored for a page, or for the solution of a lab; 0 for a page without cells."""
     source = page.replace("labs/", "solutions/", 1) + ".ipynb" if page.startswith("labs/") else page + ".md"
-    runs = json.loads(STORED.read_text("utf8"))["runs"] if STORED.exists() else []
-    return next((median(run["values"]) for run in runs if run["case"]["page"] == source), 0.0)
+    return stored().get(source, 0.0)
 
 
 def fill(app, doctree, docname: str) -> None:
