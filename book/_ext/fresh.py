@@ -18,7 +18,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.read import create_nb_reader
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from rnncourse.results import fingerprint
@@ -45,7 +45,7 @@ def execute(path: str, notebook):
     try:
         client.execute()
         error = None
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as exception:
+    except (CellExecutionError, CellTimeoutError, RuntimeError) as exception:  # RuntimeError: the kernel died, or never started
         error = str(exception)
     notebook, _ = CoalesceStreamsPreprocessor().preprocess(notebook, {})  # how printed text arrives in pieces is chance
     return path, notebook, time.perf_counter() - began, error
