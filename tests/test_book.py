@@ -325,6 +325,17 @@ def test_a_change_re_executes_what_depends_on_it_and_nothing_else(small):
     assert executed() == {"plots", "alone"}
 
 
+def test_a_page_that_is_executed_again_keeps_its_links_from_code(small):
+    folder, run = small
+    (folder / "book" / "index.md").write_text("# First\n\n```{eval-rst}\n.. autofunction:: rnncourse.plots.heat\n```\n")
+    (folder / "book" / "plots.md").write_text(PAGE.format("Plots", "from rnncourse import plots\n\nplots.heat"))
+    for _ in "ab":
+        assert run()[1] >= {"plots"}
+        assert 'index.html#rnncourse.plots.heat"' in (folder / "_build" / "html" / "book" / "plots.html").read_text()
+        with (folder / "rnncourse" / "plots.py").open("a") as file:
+            file.write("\nNEW = 1\n")
+
+
 def test_choices_of_a_self_check_are_shuffled_the_same_way_each_time(small):
     folder, run = small
     (folder / "book" / "alone.md").write_text("# Alone\n\n" + "".join(f"```{{selfcheck}}\nQuestion {n}?\n\n- (+) Yes\n\n  So.\n- (-) No\n\n  So.\n```\n\n" for n in range(20)))

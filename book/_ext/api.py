@@ -1,6 +1,7 @@
 """The reference of the package: what is left out, and what sphinx-codeautolink needs to read our pages."""
 
 import re
+import time
 from pathlib import Path
 
 import sphinx_codeautolink.extension as codeautolink
@@ -8,7 +9,8 @@ from docutils import nodes
 from fold import box
 
 BLOCK = re.compile(r'<div class="(?:highlight-|doctest)[^"]*">.*?</pre></div>\s*</div>', re.S)
-link_html = codeautolink.link_html
+link_html, apply_links = codeautolink.link_html, codeautolink.SphinxCodeAutoLink.apply_links
+BEGAN = time.time()
 
 
 def untitled(app, doctree) -> None:
@@ -32,8 +34,15 @@ def code_alone(document: str, folder: str, *arguments, **options) -> None:
     page.write_text(BLOCK.sub(lambda _: next(linked), text), "utf8")
 
 
-def setup(app):
-    codeautolink.link_html = code_alone
+def apply_to_written(state, app, exception) -> None:
+    """Have it link all pages that this build wrote: it knows only those whose source changed, not what was executed again, nor the pages above."""
+    pages = {doc: Path(app.outdir, f"{doc}.html") for doc in app.env.found_docs}
+    state.outdated_docs = {doc for doc, page in pages.items() if page.exists() and page.stat().st_mtime > BEGAN}
+    apply_links(state, app, exception)
+
+
+def setup(app):  # before sphinx_codeautolink's own
+    codeautolink.link_html, codeautolink.SphinxCodeAutoLink.apply_links = code_alone, apply_to_written
     app.connect("doctree-read", untitled, priority=480)
     app.connect("autodoc-skip-member", skip)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
