@@ -7,6 +7,7 @@ in its front matter: ``depends: [experiments/*.py]``.
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -23,6 +24,7 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from rnncourse.results import fingerprint
 
+DEPENDS = re.compile(r"---\n(?:(?!---).*\n)*depends: \[(.*)\]\n")
 os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # inherited by every kernel
 
 
@@ -68,14 +70,17 @@ def refresh(app, env, added, changed, removed) -> list[str]:
     code = sum_of([*pins, *course.glob("rnncourse/**/*.py"), *course.glob("experiments/*.py"), *course.glob("solutions/*/*.py"), *course.glob("book/results/*")])
     new, todo, stale = {}, [], []
     for docname in sorted(env.found_docs):
+        path = Path(env.doc2path(docname))
+        front = DEPENDS.match(path.read_text("utf8"))
+        depends = [file for pattern in front[1].split(", ") for file in sorted(course.glob(pattern))] if front else []
+        bytes_of = f"{sys.version_info[:2]} {code} {sum_of([path, *depends])}"
+        if old.get(docname, [""])[0] == bytes_of:  # then notebook and fingerprint are as they were: they take half a second a page
+            new[docname] = old[docname]
+            continue
         notebook = read(app, docname)
         if notebook is None:
             continue
-        path = Path(env.doc2path(docname))
-        depends = [file for pattern in notebook.metadata.get("depends", ()) for file in sorted(Path(app.srcdir).glob(pattern))]
-        bytes_of = f"{sys.version_info[:2]} {code} {sum_of([path, *depends])}"
-        same = old.get(docname, [""])[0] == bytes_of  # then it has the same fingerprint, which takes half a second
-        new[docname] = old[docname] if same else [bytes_of, f"{sys.version_info[:2]} " + fingerprint([path, *pins, *depends])]
+        new[docname] = [bytes_of, f"{sys.version_info[:2]} " + fingerprint([path, *pins, *depends])]
         try:
             match = cache.match_cache_notebook(notebook)
         except KeyError:
@@ -86,23 +91,28 @@ def refresh(app, env, added, changed, removed) -> list[str]:
         if match is None:
             todo.append((str(path), notebook))
             stale.append(docname)
-    run(cache, todo)
-    store.write_text(json.dumps(new, indent=1))
+    failed = run(cache, todo)
+    store.write_text(json.dumps({docname: both for docname, both in new.items() if env.doc2path(docname) not in failed}, indent=1))
     return stale
 
 
-def run(cache, todo: list) -> None:
+def run(cache, todo: list) -> set[str]:
+    """Execute notebooks and store them: the paths of those that failed."""
+    failed = set()
     if not todo:
-        return
+        return failed
     todo.sort(key=lambda job: -os.path.getsize(job[0]))  # a long one should not come last, when the other cores wait
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(todo))) as pool:
         jobs = [pool.submit(execute, *job) for job in todo]
         for n, job in enumerate(as_completed(jobs), 1):
             path, notebook, seconds, error = job.result()
             print(f"executed {n} of {len(todo)}: {os.path.relpath(path)}, {seconds:.1f} s{', FAILED' if error else ''}", flush=True)
-            if not error:  # a page that failed is run once more by myst-nb, which reports it
+            if error:  # myst-nb runs it once more, and reports it
+                failed.add(path)
+            else:
                 bundle = CacheBundleIn(notebook, path, data={"execution_seconds": seconds})
                 cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    return failed
 
 
 def report(app, exception) -> None:
