@@ -60,6 +60,14 @@ def test_a_page_holds_marks_and_comments_as_they_are_now(group, lab):
         book.db.commit()
     assert feedback(group, lab) == (3, 0)
     assert "(Score: 18.5 / 20.0)" in page(group, "ada").h4.text and "Said in person" in page(group, "ada").text
+    assert page(group, "ada").text.count("With what was given by hand") == 1 and "With what was given by hand: 0.5 of 2 points." in page(group, "ada").text
+
+
+def test_a_page_names_the_exercises_and_leaves_the_labs_texts_to_the_lab(group, lab):
+    feedback(group, lab)
+    links = [link.text for link in page(group, "<b>eve").find(id="toc").find_all("a")]
+    assert links == [f"{exercise.title}: {name}" for name, exercise in lab.exercises.items()]
+    assert not re.search(r"\$|\\frac", page(group, "ada").find(id="notebook").text) and "Exercise 8" in page(group, "ada").find(id="notebook").text
 
 
 @pytest.mark.parametrize("passed", [False, True])

@@ -104,6 +104,7 @@ def undisturbed(begun, tmp_path_factory):
     """The same class, graded without trouble, and the number of steps that took."""
     folder = copied(begun, tmp_path_factory.mktemp("undisturbed"))
     said = runs((folder, 0))
+    assert "marks by hand stand as they were, and are not in these numbers: bob\n" in said
     return state(folder), int(re.search(r"steps (\d+) status 1", said)[1])
 
 

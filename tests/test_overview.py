@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnncourse.checks import Exercise, Slip
-from rnncourse.grading import gradebook
+from rnncourse.grading import gradebook, overview
 from rnncourse.grading.gradebook import Class
 from rnncourse.grading.labs import Lab
 from rnncourse.grading.overview import OUTCOMES, discrimination, distinct, outcome, page, rest, seen, stacks
@@ -113,6 +113,7 @@ def test_a_page_tells_what_was_counted_and_names_nobody_but_who_could_not_be_gra
     text = " ".join(shown(group, lab).text.split())
     assert "handed in: 6; notebooks that could be graded: 5. Equal files, as those of pairs, count once in the shares, which are of 4" in text
     assert "it is <script>: <i>ref" in text and "Median 5 of 20 points" in text and "With fewer than 20 submissions" in text
+    assert text.count("Not worked out for fewer than 20 submissions") == len(lab.exercises)
     assert not {"s0", "s1", "s2", "s8"} & set(text.split())
 
 
@@ -135,7 +136,8 @@ def test_a_mark_by_hand_moves_the_totals_and_not_the_shares(group, lab):
 
 
 @pytest.mark.slow
-def test_a_page_runs_and_loads_nothing_and_every_picture_has_words(group, lab):
+def test_a_page_runs_and_loads_nothing_and_every_picture_has_words(group, lab, monkeypatch):
+    monkeypatch.setattr(overview, "FEW", 3)
     seen = shown(group, lab)
     assert not seen.find_all(["script", "link", "img", "iframe"]) and "default-src 'none'" in seen.head.find("meta", {"http-equiv": True})["content"]
     assert len(seen.find_all("svg")) == 2 + len(lab.exercises) and all(svg["role"] == "img" and svg["aria-label"].strip() for svg in seen.find_all("svg"))

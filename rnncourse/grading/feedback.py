@@ -8,6 +8,7 @@ import re
 import warnings
 from html import escape
 from pathlib import Path
+from typing import ClassVar
 
 import nbformat
 from jinja2 import DictLoader
@@ -48,11 +49,43 @@ class TakeOutLater(NbGraderPreprocessor):
         return cell, resources
 
 
+class HeadingsAlone(NbGraderPreprocessor):
+    """Leaves of the lab's own cells only the headings: its texts stand in the lab, where their formulas are set."""
+
+    def preprocess(self, nb, resources):
+        for cell in nb.cells:
+            if cell.cell_type == "markdown" and cell.id != "report":
+                cell.source = "\n\n".join(re.findall(r"^#+ .*$", cell.source, re.M))
+        ours = [cell for cell in nb.cells if not (cell.metadata.get("nbgrader") or cell.id.endswith("-added")) and (cell.cell_type == "code" or not cell.source)]
+        nb.cells = [cell for cell in nb.cells if cell not in ours]
+        return nb, resources
+
+
+class ByHand(NbGraderPreprocessor):
+    """Says so below a check whose mark a person has changed."""
+
+    def preprocess_cell(self, cell, resources, index):
+        meta = cell.metadata
+        if "earned" in meta and meta.nbgrader.score != meta.earned:
+            cell.outputs.append(new_output("stream", name="stdout", text=f"With what was given by hand: {meta.nbgrader.score:g} of {meta.nbgrader.points:g} points.\n"))
+        return cell, resources
+
+
 class Page(HTMLExporter):
-    """A page in which text is only text: HTML in it is shown, not obeyed."""
+    """A page in which text is only text: HTML in it is shown, not obeyed. Its list of contents names the exercises."""
+
+    exercises: ClassVar[dict[str, Exercise]] = {}
 
     def markdown2html(self, source):
         return MarkdownWithMath(renderer=IPythonRenderer(escape=True, allow_harmful_protocols=False, exclude_anchor_links=True)).render(source)
+
+    def from_notebook_node(self, nb, resources=None, **options):
+        page, resources = super().from_notebook_node(nb, resources, **options)
+        for name, exercise in self.exercises.items():
+            title = f"{escape(exercise.title)}: {escape(name)}"
+            page = page.replace(f'<a href="#check-{name}">Test cell</a>', f'<a href="#check-{name}">{title}</a>')
+            page = page.replace(f'<a href="#comment-{name}">Comment</a>', f'<a href="#comment-{name}">{title}: comment</a>')
+        return page, resources
 
 
 def converter(group: Class, lab: Lab, deadline_passed: bool) -> GenerateFeedback:
@@ -62,7 +95,8 @@ def converter(group: Class, lab: Lab, deadline_passed: bool) -> GenerateFeedback
     made.coursedir.assignment_id = lab.name
     made.writer = FilesWriter(parent=made, config=made.config)
     made.exporter = Page(parent=made, config=made.config, extra_loaders=[lock])
-    for step in ([] if deadline_passed else [TakeOutLater]) + made.preprocessors:
+    made.exporter.exercises = lab.exercises
+    for step in [HeadingsAlone, *([] if deadline_passed else [TakeOutLater]), *made.preprocessors, ByHand]:
         made.exporter.register_preprocessor(step)
     return made
 

@@ -72,8 +72,11 @@ def grade(group: Class, lab: Lab, jobs: int = 1, again: bool = False, unsafe: bo
         left = grade_all(book, group, lab, todo, verdicts(lab.name, todo, group.secret, unsafe, jobs, scheduler), version)
         gradebook.late(book, group, lab.name)
         after = gradebook.verdicts(book, lab.name)
+        hand = sorted(one.student.id for one in book.assignment_submissions(lab.name) if gradebook.by_hand(one))
         names = {one.id: f"{one.id} ({one.first_name or ''} {one.last_name or ''})".replace("( ", "(").replace(" ()", "") for one in book.students}
     print(table(lab, after, len(todo), names))
+    if hand:
+        print(f"marks by hand stand as they were, and are not in these numbers: {', '.join(names[student] for student in hand)}")
     print(*(f"not looked at: {name!a} is no name for a student's folder" for name in odd), *left, sep="\n", end="\n" if odd or left else "")
     if again:
         print("\n".join(changes(before, after)) or "No mark has changed.")

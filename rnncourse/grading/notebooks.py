@@ -30,7 +30,8 @@ def graded(lab: Lab, verdict: dict) -> nbformat.NotebookNode:
                 del added[: here + 1]
             cell.source = answers.get(meta.grade_id, cell.source)
         if meta.get("grade"):
-            cell.outputs = said(verdict["marks"][meta.grade_id.removeprefix("check-")])
+            mark = verdict["marks"][meta.grade_id.removeprefix("check-")]
+            cell.outputs, cell.metadata["earned"] = said(mark), mark["earned"]
         cells.append(cell)
     return nbformat.from_dict(notebook | {"cells": cells + helpers(lab, added)})
 

@@ -18,7 +18,7 @@ from .grade import earned
 from .labs import Lab
 
 OUTCOMES = {"right": plots.COLOURS[2], "not right": plots.COLOURS[1], "not done": plots.COLOURS[5], "not run": plots.COLOURS[4]}
-FEW, HIGH = 20, 40  # submissions, below which a correlation says little; dots, above which a column of them is drawn as a bar
+FEW, HIGH = 20, 40  # submissions, below which no correlation is shown; dots, above which a column of them is drawn as a bar
 EXPLAINED = """<em>Discrimination</em> is the correlation between getting an exercise right and the points in all the <em>other</em> exercises
 (point-biserial, on the rest score). Well above 0, the exercise is solved by those who solve the rest. Near 0, it asks for something else, or for luck.
 Below 0, something is odd about it. Where nearly all or nearly none are right, it says little.
@@ -112,7 +112,7 @@ def head(lab: Lab, found: dict[str, dict], judged: Sequence[dict]) -> str:
     """What was counted."""
     graded = sum(not one["refused"] for one in found.values())
     same = f" Equal files, as those of pairs, count once in the shares, which are of {len(judged)} submissions." if graded > len(judged) else ""
-    few = f'<p class="warn">With fewer than {FEW} submissions, shares and correlations are mostly chance.</p>' if 0 < len(judged) < FEW else ""
+    few = f'<p class="warn">With fewer than {FEW} submissions, shares are mostly chance.</p>' if 0 < len(judged) < FEW else ""
     return (f"<p>Students who have handed in: {len(found)}; notebooks that could be graded: {graded}.{same} Totals are those of the gradebook, "
             f"with marks by hand and without late penalties; all else is what the automatic marks say.</p>{few}")  # fmt: skip
 
@@ -142,7 +142,7 @@ def outcomes(judged: Sequence[dict], lab: Lab) -> list[str]:
                    + "".join(f'<td class="n">{share(count[key], count.total())}</td>' for key in OUTCOMES) + "</tr>" for name, count in counts.items())  # fmt: skip
     top = "".join(f'<th class="n">{key}</th>' for key in OUTCOMES)
     return ["<h2>Exercises</h2>", plots.svg(bars(counts), "How each exercise ended, as bars: the shares that the table below lists."),
-            f"<table><tr><th></th><th></th>{top}</tr>{rows}</table>", "<p><em>Not run</em>: the answer hung or crashed.</p>"]  # fmt: skip
+            f"<table><tr><th></th><th></th>{top}</tr>{rows}</table>", "<p><em>Not run</em>: the answer did not end, or its process did. One that raises an error is <em>not right</em>.</p>"]  # fmt: skip
 
 
 def mistakes(judged: Sequence[dict], name: str, exercise: Exercise) -> list[str]:
@@ -155,6 +155,8 @@ def mistakes(judged: Sequence[dict], name: str, exercise: Exercise) -> list[str]
 def apart(judged: Sequence[dict], name: str) -> list[str]:
     """Whether an exercise tells the students apart."""
     right, others = rest(judged, name)
+    if len(right) < FEW:
+        return [f"<h3>Discrimination</h3><p>Not worked out for fewer than {FEW} submissions.</p>"]
     r = discrimination(right, others)
     if r is None:
         why = "all answers are right" if all(right) else "no answer is right" if not any(right) else "all have the same points elsewhere"
