@@ -50,12 +50,12 @@ class TakeOutLater(NbGraderPreprocessor):
 
 
 class HeadingsAlone(NbGraderPreprocessor):
-    """Leaves of the lab's own cells only the headings: its texts stand in the lab, where their formulas are set."""
+    """Leaves of the lab's own cells only its title and those of the exercises: the texts stand in the lab, where their formulas are set."""
 
     def preprocess(self, nb, resources):
         for cell in nb.cells:
             if cell.cell_type == "markdown" and cell.id != "report":
-                cell.source = "\n\n".join(re.findall(r"^#+ .*$", cell.source, re.M))
+                cell.source = "\n\n".join(re.findall(r"^(?:# |## Exercise ).*$", cell.source, re.M))
         ours = [cell for cell in nb.cells if not (cell.metadata.get("nbgrader") or cell.id.endswith("-added")) and (cell.cell_type == "code" or not cell.source)]
         nb.cells = [cell for cell in nb.cells if cell not in ours]
         return nb, resources
