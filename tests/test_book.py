@@ -198,6 +198,7 @@ def test_answered_self_checks_are_kept_in_the_browser_and_ticked_in_the_contents
     tab = visit("recurrence/cell")
     checks = tab.locator(".selfcheck")
     checks.first.locator("details.wrong summary").first.click()
+    tab.reload()
     for check in checks.all():
         check.locator("details.right summary").first.click()
     tab.reload()

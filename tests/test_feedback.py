@@ -63,6 +63,17 @@ def test_a_page_holds_marks_and_comments_as_they_are_now(group, lab):
     assert page(group, "ada").text.count("With what was given by hand") == 1 and "With what was given by hand: 0.5 of 2 points." in page(group, "ada").text
 
 
+def test_the_page_of_what_could_not_be_graded_has_the_reason_alone_until_a_mark_is_given_by_hand(group, lab):
+    feedback(group, lab)
+    seen = page(group, "ref")
+    assert "(not graded)" in seen.h4.text and "Score" not in seen.text and "ask how to hand it in once more" in seen.text and "Student's answer" not in seen.text
+    with group.book() as book:
+        book.find_grade("check-rnn_step", "unfold", "unfold", "ref").manual_score = 1
+        book.db.commit()
+    feedback(group, lab)
+    assert "(Score: 1.0 / 20.0)" in page(group, "ref").h4.text and "With what was given by hand: 1 of 2 points." in page(group, "ref").text
+
+
 def test_a_page_names_the_exercises_and_leaves_the_labs_texts_to_the_lab(group, lab):
     feedback(group, lab)
     links = [link.text for link in page(group, "<b>eve").find(id="toc").find_all("a")]

@@ -27,7 +27,7 @@ document.addEventListener("DOMContentLoaded", () => {
     document.querySelector("article h1")?.after(button);
   }
 
-  // which self-checks are answered is kept in this browser, and nowhere else: {page: {all: 3, check: wrong tries}}
+  // which self-checks are answered is kept in this browser, and nowhere else: {page: {all: 3, tries: {check: wrong ones so far}, check: wrong ones}}
   const checks = [...document.querySelectorAll(".selfcheck[data-check]")];
   const pageOf = (url) => url.split(/[?#]/)[0].split("/").slice(-2).join("/");
   const here = pageOf(location.pathname);
@@ -41,18 +41,22 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const c of done) c.classList.add("done");
     score.textContent = `Self-checks answered: ${done.length} of ${checks.length}, ${done.filter((c) => kept[here][c.dataset.check] === 0).length} at once.`;
     for (const link of document.querySelectorAll(".bd-sidebar-primary a.internal")) {
-      const { all, ...answered } = kept[pageOf(link.href)] ?? {};
+      const { all, tries, ...answered } = kept[pageOf(link.href)] ?? {};
       link.classList.toggle("answered", all > 0 && Object.keys(answered).length >= all);
     }
   };
+  const keep = (change) => {
+    kept[here] = { ...kept[here], ...change };
+    try { localStorage.setItem("selfchecks", JSON.stringify(kept)); } catch { /* as above */ }
+  };
   for (const check of checks) {
-    let wrong = 0;
+    const name = check.dataset.check;
     for (const choice of check.querySelectorAll(":scope > details")) {
       choice.querySelector("summary").addEventListener("click", () => {  // not "toggle": printing opens all
         if (choice.open || check.classList.contains("done")) return;
-        if (choice.classList.contains("wrong")) { wrong += 1; return; }
-        kept[here] = { ...kept[here], all: checks.length, [check.dataset.check]: wrong };
-        try { localStorage.setItem("selfchecks", JSON.stringify(kept)); } catch { /* as above */ }
+        const wrong = kept[here]?.tries?.[name] ?? 0;
+        if (choice.classList.contains("wrong")) { keep({ tries: { ...kept[here]?.tries, [name]: wrong + 1 } }); return; }
+        keep({ all: checks.length, [name]: wrong });
         show();
       });
     }

@@ -30,7 +30,7 @@ from .notebooks import LATER
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # what a browser grants a page: no script, no network
 LOCK = '<meta http-equiv="Content-Security-Policy" content="{}">'
-WRAP = "<style>pre{white-space:pre-wrap!important;overflow-wrap:anywhere}</style>"  # what a check says is one long line
+WRAP = "<style>pre{white-space:pre-wrap!important;word-break:normal!important;overflow-wrap:anywhere}#toc ol{list-style:none}</style>"  # what a check says is one long line
 PLAIN = '''{%- extends 'index.html.j2' -%}
 {%- block html_head_js -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}@HEAD@{%- endblock -%}
@@ -62,7 +62,12 @@ class HeadingsAlone(NbGraderPreprocessor):
 
 
 class ByHand(NbGraderPreprocessor):
-    """Says so below a check whose mark a person has changed."""
+    """Says so below a check whose mark a person has changed. Of what could not be graded, and has no such mark, only the reason is left."""
+
+    def preprocess(self, nb, resources):
+        if nb.metadata.get("refused") and not resources["nbgrader"]["score"]:
+            nb.cells = [cell for cell in nb.cells if cell.id == "report" or cell.source.startswith("# Lab")]
+        return super().preprocess(nb, resources)
 
     def preprocess_cell(self, cell, resources, index):
         meta = cell.metadata
@@ -81,6 +86,8 @@ class Page(HTMLExporter):
 
     def from_notebook_node(self, nb, resources=None, **options):
         page, resources = super().from_notebook_node(nb, resources, **options)
+        if nb.metadata.get("refused") and not resources["nbgrader"]["score"]:
+            page = re.sub(r"\(Score: [\d./ ]+\)(?=</h4>)", "(not graded)", page, count=1)
         for name, exercise in self.exercises.items():
             title = f"{escape(exercise.title)}: {escape(name)}"
             page = page.replace(f'<a href="#check-{name}">Test cell</a>', f'<a href="#check-{name}">{title}</a>')

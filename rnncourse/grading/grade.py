@@ -156,7 +156,7 @@ def table(lab: Lab, verdicts: dict[str, dict], new: int, names: dict[str, str]) 
     lines = [f"{lab.name}: {len(verdicts)} students, graded in this run: {new} submissions"]
     if graded:
         sums = [*map(earned, graded)]
-        lines.append(f"points of {most}: median {statistics.median(sums):g}, from {min(sums):g} to {max(sums):g}")
+        lines.append(f"points of {most}{f', of the {len(graded)} that could be graded' if len(graded) < len(verdicts) else ''}: median {statistics.median(sums):g}, from {min(sums):g} to {max(sums):g}")
         for name, exercise in lab.exercises.items():
             share = sum(v["marks"][name]["right"] for v in graded) / len(graded)
             lines.append(f"  {exercise.title:12} {name:24} {share:4.0%} of the students right")

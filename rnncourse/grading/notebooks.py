@@ -18,8 +18,10 @@ def graded(lab: Lab, verdict: dict) -> nbformat.NotebookNode:
     """
     answers = dict(map(tuple, verdict["cells"]))
     notebook, added, cells = nbformat.from_dict(lab.notebook), [*verdict["cells"]], []
-    if lines := [verdict["refused"] and f"This notebook could not be graded: {verdict['refused']}.", *verdict["notes"]]:
-        cells += [new_markdown_cell("\n\n".join(filter(None, lines)), id="report")] if any(lines) else []
+    notebook.metadata["refused"] = bool(verdict["refused"])
+    why = f"This notebook could not be graded: {verdict['refused']}. Open your file in JupyterLab, save it, and ask how to hand it in once more."
+    if lines := [why] * bool(verdict["refused"]) + verdict["notes"]:
+        cells.append(new_markdown_cell("\n\n".join(lines), id="report"))
     for cell in notebook.cells:
         meta = cell.metadata.get("nbgrader", {})
         if meta.get("solution"):

@@ -23,6 +23,7 @@ EXPLAINED = """<em>Discrimination</em> is the correlation between getting an exe
 (point-biserial, on the rest score). Well above 0, the exercise is solved by those who solve the rest. Near 0, it asks for something else, or for luck.
 Below 0, something is odd about it. Where nearly all or nearly none are right, it says little.
 In the plots, each submission is a dot (in large classes, columns of dots are bars)."""
+ALONE = f"Discrimination, how well an exercise tells the students apart, is not worked out for fewer than {FEW} submissions. In the plot above, each student is a dot."
 STYLE = """body {max-width: 46rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 sans-serif; color-scheme: light dark; background: Canvas; color: CanvasText}
 svg {max-width: 100%; height: auto} table {border-collapse: collapse} td, th {padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top}
 td.n, th.n {text-align: right; font-variant-numeric: tabular-nums} meter {width: 6rem} .warn {border-left: .3rem solid #cf6a26; padding-left: .7rem}"""
@@ -51,9 +52,10 @@ def page(group: Class, lab: Lab, target: Path) -> Path:
     judged, most = distinct(found), sum(exercise.points for exercise in lab.exercises.values())
     parts = [head(lab, found, judged), *refused(found)]
     if judged:
-        parts += [*marks(totals, most, len(hand)), *outcomes(judged, lab), f"<h2>One by one</h2><p>{EXPLAINED}</p>"]
+        many = len(judged) >= FEW
+        parts += [*marks(totals, most, len(hand)), *outcomes(judged, lab), f"<h2>One by one</h2><p>{EXPLAINED if many else ALONE}</p>"]
         for name, exercise in lab.exercises.items():
-            parts += [f"<h2>{escape(exercise.title)}: {escape(name)}</h2>", *mistakes(judged, name, exercise), *apart(judged, name)]
+            parts += [f"<h2>{escape(exercise.title)}: {escape(name)}</h2>", *mistakes(judged, name, exercise), *(apart(judged, name) if many else [])]
     target.parent.mkdir(parents=True, exist_ok=True)
     title = f"{escape(lab.name)}: the class"
     top = f'<meta charset="utf-8">{LOCK.format(POLICY)}<meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style>'
@@ -155,8 +157,6 @@ def mistakes(judged: Sequence[dict], name: str, exercise: Exercise) -> list[str]
 def apart(judged: Sequence[dict], name: str) -> list[str]:
     """Whether an exercise tells the students apart."""
     right, others = rest(judged, name)
-    if len(right) < FEW:
-        return [f"<h3>Discrimination</h3><p>Not worked out for fewer than {FEW} submissions.</p>"]
     r = discrimination(right, others)
     if r is None:
         why = "all answers are right" if all(right) else "no answer is right" if not any(right) else "all have the same points elsewhere"
