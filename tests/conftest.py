@@ -1,4 +1,4 @@
-"""One torch thread a process, the seeds of the course before every test, and a browser for the pages."""
+"""One torch thread a process, the seeds of the course before every test, examples that are the same each time and never timed, and a browser for the pages."""
 
 import os
 import shutil
@@ -7,7 +7,10 @@ os.environ["OMP_NUM_THREADS"] = "1"  # inherited by every kernel and process tha
 
 import pytest
 import torch
+from hypothesis import settings
 
+settings.register_profile("course", deadline=None, derandomize=True)
+settings.load_profile("course")
 torch.set_num_threads(1)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip

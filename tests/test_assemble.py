@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
@@ -173,7 +173,6 @@ def test_the_visible_checks_and_the_grader_agree_on_what_is_there(cells, first):
     assert visible(cells)["first"] == graded(cells)["first"] == first
 
 
-@settings(deadline=None)
 @given(st.permutations([new_code_cell(source) for source in HELPERS[:3]]), st.lists(st.integers(0, 4), min_size=3, max_size=3))
 def test_wherever_helpers_stand_the_visible_checks_and_the_grader_agree(helpers, places):
     cells = [USES, check("first"), answer("second", "def second(): return helper()", id="b"), check("second")]

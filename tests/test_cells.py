@@ -20,7 +20,7 @@ def torch_side(cell, layer=0, back=False):
         yield f"bias_hh_{end}", cell.b_hn
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(T=small, B=small, D=small, H=small, layers=st.integers(1, 3), both=st.booleans(), kind=st.sampled_from(KINDS))
 def test_any_stack_equals_torch_forward_and_gradients(T, B, D, H, layers, both, kind):
     module = kind(D, H, layers, bidirectional=both)

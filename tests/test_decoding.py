@@ -9,7 +9,7 @@ from rnncourse.decoding import beam, best, columns, exhaustive, greedy, rows, sa
 from rnncourse.models import LanguageModel
 
 EOS, SEEDS, ALPHAS = 1, st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 1.0, 2.0])
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 def tree(probabilities, V=4):

@@ -81,7 +81,7 @@ def test_entropy_and_length_are_those_of_a_large_sample():
     assert abs(sum(len(s) + 1 for s in sample) / len(sample) - grammar().length()) < spread * 20
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.sampled_from(HELD))
 def test_the_chances_of_its_characters_multiply_to_that_of_a_sentence(sentence):
     text = sentence + "\n"

@@ -77,7 +77,7 @@ def test_too_few_counts_for_an_estimate_give_the_discounts_of_last_resort(counts
 
 
 @given(texts, st.integers(1, 9), st.sampled_from([5, 10_000]), texts)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_kneser_ney_is_what_the_book_says(train, n, vocab_size, ids):
     nll = ngrams.kneser_ney(train, n, vocab_size).nll(ids[:5])
     for t, w in enumerate(ids[:5]):
@@ -85,7 +85,7 @@ def test_kneser_ney_is_what_the_book_says(train, n, vocab_size, ids):
 
 
 @given(st.lists(st.lists(st.integers(1, V - 1), max_size=8), min_size=1, max_size=8), st.integers(2, 6), texts)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_sentences_of_a_stream_are_counted_as_if_apart(sentences, n, context):
     model = ngrams.kneser_ney([0, *(w for s in sentences for w in [*s, 0])], n, V, boundary=0)
     apart = [[0, *s, 0] for s in sentences]
@@ -94,14 +94,12 @@ def test_sentences_of_a_stream_are_counted_as_if_apart(sentences, n, context):
 
 
 @given(models, texts)
-@settings(deadline=None)
 def test_probabilities_after_any_context_are_positive_and_sum_to_1(model, context):
     p = model.probabilities(context)
     assert p.shape == (V,) and p.min() > 0 and p.sum() == pytest.approx(1, abs=1e-12)
 
 
 @given(models, texts, st.integers(0, 60))
-@settings(deadline=None)
 def test_the_cost_is_that_of_the_probabilities_step_by_step(model, ids, start):
     start = min(start, len(ids))
     steps = [-math.log(model.probabilities(ids[:t])[ids[t]]) for t in range(start, len(ids))]

@@ -13,7 +13,7 @@ def batch(lengths, D=3):
     return torch.randn(max(lengths), len(lengths), D), torch.tensor(lengths)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=4))
 def test_padded_batches_both_ways_equal_packed_torch(lengths):
     x, lengths = batch(lengths)
