@@ -56,8 +56,7 @@ class HeadingsAlone(NbGraderPreprocessor):
         for cell in nb.cells:
             if cell.cell_type == "markdown" and cell.id != "report":
                 cell.source = "\n\n".join(re.findall(r"^(?:# |## Exercise ).*$", cell.source, re.M))
-        ours = [cell for cell in nb.cells if not (cell.metadata.get("nbgrader") or cell.id.endswith("-added")) and (cell.cell_type == "code" or not cell.source)]
-        nb.cells = [cell for cell in nb.cells if cell not in ours]
+        nb.cells = [cell for cell in nb.cells if cell.metadata.get("nbgrader") or cell.id.endswith("-added") or cell.cell_type == "markdown" and cell.source]
         return nb, resources
 
 
@@ -65,7 +64,8 @@ class ByHand(NbGraderPreprocessor):
     """Says so below a check whose mark a person has changed. Of what could not be graded, and has no such mark, only the reason is left."""
 
     def preprocess(self, nb, resources):
-        if nb.metadata.get("refused") and not resources["nbgrader"]["score"]:
+        resources["ungraded"] = nb.metadata.get("refused") and not resources["nbgrader"]["score"]
+        if resources["ungraded"]:
             nb.cells = [cell for cell in nb.cells if cell.id == "report" or cell.source.startswith("# Lab")]
         return super().preprocess(nb, resources)
 
@@ -86,7 +86,7 @@ class Page(HTMLExporter):
 
     def from_notebook_node(self, nb, resources=None, **options):
         page, resources = super().from_notebook_node(nb, resources, **options)
-        if nb.metadata.get("refused") and not resources["nbgrader"]["score"]:
+        if resources["ungraded"]:
             page = re.sub(r"\(Score: [\d./ ]+\)(?=</h4>)", "(not graded)", page, count=1)
         for name, exercise in self.exercises.items():
             title = f"{escape(exercise.title)}: {escape(name)}"
